@@ -1,0 +1,6 @@
+package diag
+
+// SP16xx: see Catalogue.
+const ()
+
+func rangesCodes() []CodeInfo { return nil }

@@ -1,0 +1,6 @@
+package diag
+
+// SP10xx: see Catalogue.
+const ()
+
+func settingsCodes() []CodeInfo { return nil }

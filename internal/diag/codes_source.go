@@ -1,0 +1,6 @@
+package diag
+
+// SP11xx: see Catalogue.
+const ()
+
+func sourceCodes() []CodeInfo { return nil }

@@ -1,0 +1,46 @@
+package wire
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+)
+
+// Reply sends a complete answer with a body in memory.
+func Reply(w Responder, status int, contentType string, body []byte, extra ...Field) {
+	h := make(Header, 0, len(extra)+1)
+	if contentType != "" {
+		h = append(h, Field{"Content-Type", contentType})
+	}
+	h = append(h, extra...)
+	if w.WriteHead(status, "", h, int64(len(body))) != nil || len(body) == 0 {
+		return
+	}
+	_, _ = w.Write(body)
+}
+
+// ReplyJSON sends v as JSON.
+func ReplyJSON(w Responder, status int, v any, extra ...Field) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		Reply(w, 500, "text/plain; charset=utf-8", []byte("encode reply: "+err.Error()+"\n"))
+		return
+	}
+	Reply(w, status, "application/json", append(b, '\n'), extra...)
+}
+
+// ReadBody reads the whole body, at most limit bytes; more is a *Error of
+// KindTooLarge.
+func ReadBody(_ context.Context, body io.Reader, limit int64) ([]byte, error) {
+	if body == nil {
+		return nil, nil
+	}
+	b, err := io.ReadAll(io.LimitReader(body, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > limit {
+		return nil, &Error{Kind: KindTooLarge, Op: "read body", Err: io.ErrShortBuffer}
+	}
+	return b, nil
+}
