@@ -1,0 +1,113 @@
+package exchange
+
+import (
+	"bytes"
+	"io"
+)
+
+// BodyMode says what a body is at the moment.
+type BodyMode uint8
+
+// Body modes. A stream can be read once; a buffered body as often as needed.
+const (
+	BodyNone BodyMode = iota
+	BodyStream
+	BodyBuffered
+	BodyConsumed
+)
+
+// Body of a message. The zero value is "no body".
+type Body struct {
+	mode   BodyMode
+	stream io.ReadCloser
+	size   int64 // -1 = unknown
+	data   []byte
+}
+
+// SetStream makes the body a stream of size bytes (-1 = unknown). A nil r is
+// no body.
+func (b *Body) SetStream(r io.ReadCloser, size int64) {
+	if r == nil {
+		*b = Body{}
+		return
+	}
+	*b = Body{mode: BodyStream, stream: r, size: size}
+}
+
+// SetBytes replaces the body. The stream it replaces is closed: nobody will
+// read it any more.
+func (b *Body) SetBytes(p []byte) {
+	b.Close()
+	*b = Body{mode: BodyBuffered, data: p, size: int64(len(p))}
+}
+
+// Mode returns what the body is.
+func (b *Body) Mode() BodyMode { return b.mode }
+
+// Size returns the length in bytes, -1 when unknown.
+func (b *Body) Size() int64 {
+	if b.mode == BodyStream {
+		return b.size
+	}
+	return int64(len(b.data))
+}
+
+// Bytes returns the content of a buffered body, nil otherwise.
+func (b *Body) Bytes() []byte { return b.data }
+
+// Stream returns the stream of a streaming body, nil otherwise.
+func (b *Body) Stream() io.ReadCloser {
+	if b.mode != BodyStream {
+		return nil
+	}
+	return b.stream
+}
+
+// Buffer reads a streaming body into memory, at most limit bytes; ok is false
+// when there is more.
+func (b *Body) Buffer(limit int64) (ok bool, err error) {
+	if b.mode != BodyStream {
+		return true, nil
+	}
+	var buf bytes.Buffer
+	if b.size > 0 && b.size <= limit {
+		buf.Grow(int(b.size) + bytes.MinRead)
+	}
+	n, err := buf.ReadFrom(io.LimitReader(b.stream, limit+1))
+	if err != nil {
+		return true, err
+	}
+	if n > limit {
+		return false, nil
+	}
+	_ = b.stream.Close()
+	*b = Body{mode: BodyBuffered, data: buf.Bytes(), size: n}
+	return true, nil
+}
+
+// Take returns a reader for sending the body and, for a body in memory, a
+// function that returns it again. A stream is consumed by this.
+func (b *Body) Take() (r io.Reader, size int64, replay func() io.Reader) {
+	switch b.mode {
+	case BodyStream:
+		s, n := b.stream, b.size
+		b.mode, b.stream = BodyConsumed, nil
+		return s, n, nil
+	case BodyBuffered:
+		if len(b.data) == 0 {
+			return nil, 0, nil
+		}
+		data := b.data
+		return bytes.NewReader(data), int64(len(data)), func() io.Reader { return bytes.NewReader(data) }
+	default:
+		return nil, 0, nil
+	}
+}
+
+// Close closes a stream that nobody read to its end; for a backend's answer
+// this ends the call on the other side.
+func (b *Body) Close() {
+	if b.mode == BodyStream && b.stream != nil {
+		_ = b.stream.Close()
+	}
+}
