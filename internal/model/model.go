@@ -57,7 +57,9 @@ type Resource struct {
 	Kind       string // "tags", "loggers", "apis/chat/diagnostics" …
 	ID         string
 	Properties json.RawMessage
-	Pos        diag.Pos
+	// Sealed holds the secret values taken out of Properties, by JSON pointer.
+	Sealed map[string]secret.Text
+	Pos    diag.Pos
 }
 
 // API is one revision of an API.
@@ -82,6 +84,7 @@ type API struct {
 	Tags                 []string
 	Properties           json.RawMessage // all ARM properties, unknown ones included
 	Pos                  diag.Pos
+	Places               Places
 	// Hash identifies the content of this API (its properties, operations and
 	// own policies), so that a plan can be re-used when nothing changed.
 	Hash string
@@ -156,6 +159,7 @@ type VersionSet struct {
 	Scheme                       VersioningScheme
 	QueryName, HeaderName        string
 	Pos                          diag.Pos
+	Places                       Places
 }
 
 // Product bundles APIs for subscription.
@@ -168,6 +172,7 @@ type Product struct {
 	Policy                       *PolicyDoc
 	Properties                   json.RawMessage
 	Pos                          diag.Pos
+	Places                       Places
 }
 
 // SubscriptionState is the life-cycle state of a subscription.
@@ -206,6 +211,7 @@ type Subscription struct {
 	PrimaryKey      secret.Text
 	SecondaryKey    secret.Text
 	Pos             diag.Pos
+	Places          Places
 }
 
 // MasterSubscription is the id of the built-in all-access subscription.
@@ -220,6 +226,7 @@ type NamedValue struct {
 	KeyVault    *KeyVaultRef
 	Tags        []string
 	Pos         diag.Pos
+	Places      Places
 }
 
 // KeyVaultRef points at a secret in Azure Key Vault.
@@ -238,8 +245,11 @@ type Backend struct {
 	Credentials *BackendCredentials
 	// ValidateChain and ValidateName are tls.validateCertificateChain/-Name.
 	ValidateChain, ValidateName bool
-	Properties                  json.RawMessage // all of it: proxy, circuitBreaker, pool …
+	Pool                        []PoolMember           // of type Pool
+	Properties                  json.RawMessage        // all of it: proxy, circuitBreaker …; secrets are in Sealed
+	Sealed                      map[string]secret.Text // secret values taken out of Properties, by JSON pointer
 	Pos                         diag.Pos
+	Places                      Places
 }
 
 // BackendCredentials are added to calls that go through the backend entity.

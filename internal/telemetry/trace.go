@@ -55,13 +55,16 @@ type Trace struct {
 	bytes    int
 	dropped  int
 	finished bool
+	size     int       // what the store counts for it, fixed by Finish
+	ended    time.Time // when Finish was called
 }
 
 // maxTraceBytes bounds what one hop may record.
 const maxTraceBytes = 512 << 10
 
 // Add appends an entry to a section. Entries past the size bound are counted,
-// not kept, and the JSON form says so.
+// not kept, and the JSON form says so. After Finish the record is closed: its
+// size is accounted for and readers may be at work.
 func (t *Trace) Add(section string, e Entry) {
 	if e.Timestamp.IsZero() {
 		e.Timestamp = time.Now()
@@ -69,6 +72,9 @@ func (t *Trace) Add(section string, e Entry) {
 	e.Elapsed = e.Timestamp.Sub(t.Start)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.finished {
+		return
+	}
 	size := 120 + roughSize(e.Data)
 	if t.bytes+size > maxTraceBytes {
 		t.dropped++

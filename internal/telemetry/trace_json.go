@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -20,15 +21,15 @@ type DocumentEntry struct {
 // Document is a trace in APIM's JSON form. The fields after TraceEntries are
 // additions of ours; clients of APIM ignore them.
 type Document struct {
-	ServiceName  string                 `json:"serviceName"`
-	TraceID      string                 `json:"traceId"`
+	ServiceName  string                     `json:"serviceName"`
+	TraceID      string                     `json:"traceId"`
 	TraceEntries map[string][]DocumentEntry `json:"traceEntries"`
-	Kind         string                 `json:"kind,omitempty"`
-	Title        string                 `json:"title,omitempty"`
-	Status       int                    `json:"status,omitempty"`
-	Took         string                 `json:"took,omitempty"`
-	TraceParent  string                 `json:"traceparent,omitempty"`
-	Dropped      int                    `json:"droppedEntries,omitempty"`
+	Kind         string                     `json:"kind,omitempty"`
+	Title        string                     `json:"title,omitempty"`
+	Status       int                        `json:"status,omitempty"`
+	Took         string                     `json:"took,omitempty"`
+	TraceParent  string                     `json:"traceparent,omitempty"`
+	Dropped      int                        `json:"droppedEntries,omitempty"`
 	// Hops are the hops that this one called, nested.
 	Hops []*Document `json:"hops,omitempty"`
 }
@@ -69,8 +70,18 @@ func (t *Trace) document() *Document {
 	return d
 }
 
-// MarshalIndent is the JSON text of d.
-func (d *Document) MarshalIndent() ([]byte, error) { return json.MarshalIndent(d, "", "  ") }
+// MarshalIndent is the JSON text of d. It leaves '&', '<' and '>' as they are:
+// traces are full of URLs, and people read them.
+func (d *Document) MarshalIndent() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(d); err != nil {
+		return nil, fmt.Errorf("encode trace: %w", err)
+	}
+	return b.Bytes(), nil
+}
 
 // Elapsed prints d as hh:mm:ss.fffffff, seven digits as .NET does.
 func Elapsed(d time.Duration) string {

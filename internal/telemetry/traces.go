@@ -59,8 +59,9 @@ func (s *Traces) Finish(t *Trace, status int) {
 		t.mu.Unlock()
 		return
 	}
-	t.finished, t.Status, t.Took = true, status, s.now().Sub(t.Start)
-	size := t.bytes + 1024
+	t.ended = s.now()
+	t.finished, t.Status, t.Took = true, status, t.ended.Sub(t.Start)
+	t.size = t.bytes + 1024
 	t.mu.Unlock()
 
 	s.mu.Lock()
@@ -70,15 +71,17 @@ func (s *Traces) Finish(t *Trace, status int) {
 	}
 	s.byID[t.ID] = t
 	s.order = append(s.order, t)
-	s.bytes += size
+	s.bytes += t.size
 	s.evictLocked()
 }
 
+// evictLocked counts age from the end of a hop, so that a stream that ran for
+// longer than the ttl can still be read; it also keeps order sorted by age.
 func (s *Traces) evictLocked() {
 	oldest := s.now().Add(-s.ttl)
 	n := 0
-	for n < len(s.order) && (s.bytes > s.maxBytes || s.order[n].Start.Before(oldest)) {
-		s.bytes -= s.order[n].bytes + 1024
+	for n < len(s.order) && (s.bytes > s.maxBytes || s.order[n].ended.Before(oldest)) {
+		s.bytes -= s.order[n].size
 		delete(s.byID, s.order[n].ID)
 		n++
 	}
@@ -104,6 +107,9 @@ func (s *Traces) Call(t *Trace) []*Trace {
 		if o.Span.Trace == t.Span.Trace {
 			hops = append(hops, o)
 		}
+	}
+	if !slices.Contains(hops, t) { // evicted since the caller got hold of it
+		hops = append(hops, t)
 	}
 	slices.SortStableFunc(hops, func(a, b *Trace) int { return a.Start.Compare(b.Start) })
 	return hops

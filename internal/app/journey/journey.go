@@ -1,0 +1,211 @@
+// Package journey prints a trace for people: what ran in which section, for
+// how long, what it changed, and the hops of a call inside one another.
+// It knows only the JSON form of traces. Start at Print.
+package journey
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"time"
+
+	"sallyport/internal/telemetry"
+)
+
+// Options of Print.
+type Options struct {
+	Color bool
+}
+
+// Print writes the journey of a call, beginning at d.
+func Print(w io.Writer, d *telemetry.Document, o Options) {
+	p := &printer{w: w, color: o.Color}
+	p.hop(d, "")
+}
+
+type printer struct {
+	w     io.Writer
+	color bool
+}
+
+func (p *printer) paint(code, s string) string {
+	if !p.color || s == "" {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+func (p *printer) bold(s string) string { return p.paint("1", s) }
+func (p *printer) dim(s string) string  { return p.paint("2", s) }
+
+func (p *printer) status(code int) string {
+	s := fmt.Sprint(code)
+	switch {
+	case code >= 500:
+		return p.paint("31", s)
+	case code >= 400:
+		return p.paint("33", s)
+	}
+	return p.paint("32", s)
+}
+
+// hop prints one hop; the hops it called stand where it waited for them.
+func (p *printer) hop(d *telemetry.Document, indent string) {
+	kind := d.Kind
+	if kind == "" {
+		kind = telemetry.HopGateway
+	}
+	fmt.Fprintf(p.w, "%s%s %s  %s  %s  %s\n", indent, p.bold("●"), p.bold(d.Title), p.status(d.Status), clock(d.Took), p.dim(kind+" "+d.ServiceName))
+	inner := indent + "│ "
+	for _, section := range []string{telemetry.SectionInbound, telemetry.SectionBackend, telemetry.SectionOutbound, telemetry.SectionOnError} {
+		entries := d.TraceEntries[section]
+		if len(entries) == 0 {
+			continue
+		}
+		fmt.Fprintf(p.w, "%s%s\n", inner, p.paint("36", section))
+		for i, e := range entries {
+			p.entry(inner, e)
+			if section == telemetry.SectionBackend && i == 0 {
+				for _, h := range d.Hops {
+					p.hop(h, inner+"  ")
+				}
+			}
+		}
+	}
+	if d.Dropped > 0 {
+		fmt.Fprintf(p.w, "%s%d more entries were not kept\n", inner, d.Dropped)
+	}
+}
+
+func (p *printer) entry(indent string, e telemetry.DocumentEntry) {
+	took := ""
+	if e.Duration != "" {
+		took = clock(e.Duration)
+	}
+	line := fmt.Sprintf("%s  %9s  %9s  %-30s %s", indent, "+"+clock(e.Elapsed), took, e.Source, Summary(e.Data))
+	fmt.Fprint(p.w, strings.TrimRight(line, " "))
+	if e.At != "" {
+		fmt.Fprint(p.w, "  ", p.dim(e.At))
+	}
+	fmt.Fprintln(p.w)
+}
+
+// clock prints an elapsed time (hh:mm:ss.fffffff) the way people read it.
+func clock(s string) string {
+	var h, m int
+	var sec float64
+	if _, err := fmt.Sscanf(s, "%d:%d:%f", &h, &m, &sec); err != nil {
+		return s
+	}
+	d := time.Duration(h)*time.Hour + time.Duration(m)*time.Minute + time.Duration(sec*float64(time.Second))
+	switch {
+	case d < time.Millisecond:
+		return fmt.Sprintf("%.0f µs", float64(d)/float64(time.Microsecond))
+	case d < time.Second:
+		return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+	default:
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	}
+}
+
+// Summary is one line about an entry's data.
+func Summary(data any) string {
+	switch v := data.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case map[string]any:
+		return summarize(v)
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+func summarize(m map[string]any) string {
+	if c, ok := m["configuration"].(map[string]any); ok {
+		return matched(c)
+	}
+	var parts []string
+	if r, ok := m["request"].(map[string]any); ok {
+		parts = append(parts, strings.TrimSpace(str(r["method"])+" "+str(r["url"])))
+	}
+	if r, ok := m["response"].(map[string]any); ok {
+		if s, ok := r["status"].(map[string]any); ok {
+			parts = append(parts, strings.TrimSpace(str(s["code"])+" "+str(s["reason"])))
+		}
+	}
+	if h, ok := m["header"].(map[string]any); ok {
+		parts = append(parts, str(h["name"])+": "+str(h["value"]))
+	}
+	if e, ok := m["lastError"].(map[string]any); ok {
+		parts = append(parts, strings.TrimSpace(str(e["reason"])+": "+str(e["message"])+" "+str(e["path"])))
+	}
+	known := map[string]bool{"request": true, "response": true, "header": true, "message": true, "messages": true, "lastError": true}
+	var rest []string
+	for k, v := range m {
+		if s := scalar(v); !known[k] && s != "" {
+			rest = append(rest, k+"="+s)
+		}
+	}
+	sort.Strings(rest)
+	parts = append(parts, rest...)
+	if msg := str(m["message"]); msg != "" && len(parts) == 0 {
+		parts = append(parts, msg)
+	}
+	return strings.Join(parts, " · ")
+}
+
+func matched(c map[string]any) string {
+	name := func(v any) string {
+		if m, ok := v.(map[string]any); ok {
+			return str(m["id"])
+		}
+		return str(v)
+	}
+	api, _ := c["api"].(map[string]any)
+	s := fmt.Sprintf("api %s rev %s · operation %s · product %s · subscription %s", str(api["id"]), str(api["revision"]), name(c["operation"]), name(c["product"]), name(c["subscription"]))
+	if v := str(api["version"]); v != "" {
+		s += " · version " + v
+	}
+	return s
+}
+
+func scalar(v any) string {
+	switch v := v.(type) {
+	case map[string]any:
+		if code, ok := v["code"]; ok {
+			return strings.TrimSpace(str(code) + " " + str(v["reason"]))
+		}
+		if u, ok := v["url"]; ok {
+			return str(u)
+		}
+		if id, ok := v["id"]; ok {
+			return str(id)
+		}
+		return ""
+	case []any:
+		var parts []string
+		for _, x := range v {
+			parts = append(parts, str(x))
+		}
+		return strings.Join(parts, ",")
+	}
+	return str(v)
+}
+
+func str(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case float64:
+		return fmt.Sprintf("%g", v)
+	case map[string]any, []any:
+		return ""
+	default:
+		return fmt.Sprint(v)
+	}
+}

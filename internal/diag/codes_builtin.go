@@ -1,0 +1,12 @@
+package diag
+
+// SP1260…: what the built-in policies say beyond their specs.
+const (
+	PolicyNoEffect Code = "SP1260"
+)
+
+func builtinCodes() []CodeInfo {
+	return []CodeInfo{
+		{PolicyNoEffect, Warning, "setting without effect", "Remove the setting, or change it as the message says."},
+	}
+}

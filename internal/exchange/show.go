@@ -1,0 +1,91 @@
+package exchange
+
+import (
+	"strings"
+
+	"sallyport/internal/secret"
+	"sallyport/internal/wire"
+)
+
+// Shown is a header line as traces show it.
+type Shown struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// ShowHeader returns the value of a header as a trace may show it: credentials
+// are masked, and of Authorization only the scheme is left.
+func (x *Exchange) ShowHeader(name, value string) string {
+	if wire.EqualName(name, "Authorization") || wire.EqualName(name, "Proxy-Authorization") {
+		if scheme, rest, ok := strings.Cut(value, " "); ok && rest != "" {
+			return scheme + " ****"
+		}
+		return "****"
+	}
+	if x.isSecretName(name) {
+		return secret.Mask(value)
+	}
+	return value
+}
+
+// ShowHeaders returns a header as a trace may show it.
+func (x *Exchange) ShowHeaders(h wire.Header) []Shown {
+	out := make([]Shown, 0, len(h))
+	for _, f := range h {
+		out = append(out, Shown{f.Name, x.ShowHeader(f.Name, f.Value)})
+	}
+	return out
+}
+
+// ShowQuery returns a raw query with the values of credentials masked.
+func (x *Exchange) ShowQuery(query string) string {
+	if query == "" {
+		return ""
+	}
+	pairs := strings.Split(query, "&")
+	for i, pair := range pairs {
+		if k, v, ok := strings.Cut(pair, "="); ok && x.isSecretName(queryUnescape(k)) {
+			pairs[i] = k + "=" + secret.Mask(v)
+		}
+	}
+	return strings.Join(pairs, "&")
+}
+
+// ShowURL returns the URL that forward-request would call now.
+func (x *Exchange) ShowURL() string {
+	b := x.Target.Base
+	target := b.Target(x.Request.Path, x.ShowQuery(x.Request.Query))
+	if b.IsZero() {
+		return target
+	}
+	return b.Scheme + "://" + b.Authority + target
+}
+
+// isSecretName tells headers and query parameters that carry credentials by
+// their names, those of the API's subscription key and the backend's
+// credentials included.
+func (x *Exchange) isSecretName(name string) bool {
+	if a := x.API; a != nil && (wire.EqualName(name, a.KeyHeader) || wire.EqualName(name, a.KeyQuery)) {
+		return true
+	}
+	if b := x.Target.Backend; b != nil {
+		for _, cs := range [][]Credential{b.Header, b.Query} {
+			for _, c := range cs {
+				if wire.EqualName(name, c.Name) {
+					return true
+				}
+			}
+		}
+	}
+	n := strings.ToLower(name)
+	switch n {
+	case "code", "key", "sig", "cookie", "set-cookie", "assertion":
+		return true
+	}
+	for _, part := range [...]string{"api-key", "apikey", "api_key", "subscription-key", "secret", "password", "authorization", "credential"} {
+		if strings.Contains(n, part) {
+			return true
+		}
+	}
+	return strings.HasSuffix(n, "token") || strings.HasSuffix(n, "-key")
+}

@@ -1,0 +1,136 @@
+package gateway
+
+import (
+	"context"
+	crand "crypto/rand"
+	"encoding/hex"
+	"net/netip"
+	"strings"
+	"time"
+
+	"sallyport/internal/exchange"
+	"sallyport/internal/telemetry"
+	"sallyport/internal/wire"
+)
+
+// Paths that the gateway answers itself, on every host, without a key
+// (Azure documentation: Integrate API Management in an internal virtual
+// network with Application Gateway).
+const (
+	statusPath         = "/status-0123456789abcdef"
+	internalStatusPath = "/internal-status-0123456789abcdef"
+)
+
+func (g *Gateway) builtin(in *wire.Request, w wire.Responder) bool {
+	if len(in.Target) < len(statusPath) || (in.Target[1] != 's' && in.Target[1] != 'i') {
+		return false
+	}
+	path, _, _ := strings.Cut(in.Target, "?")
+	if path != statusPath && path != internalStatusPath {
+		return false
+	}
+	status := 200
+	if !g.Ready() {
+		status = 503
+	}
+	wire.Reply(w, status, "", nil)
+	return true
+}
+
+// begin takes an exchange from the pool and fills in what is known of the
+// request before anything is matched.
+func (g *Gateway) begin(ctx context.Context, in *wire.Request, w wire.Responder) (*call, bool) {
+	rt := g.current.Load()
+	if rt == nil {
+		wire.Reply(w, 503, "application/json", []byte(`{ "statusCode": 503, "message": "Service Unavailable" }`), wire.Field{Name: "Retry-After", Value: "1"})
+		return nil, false
+	}
+	g.inFlight.Add(1)
+	x := g.pool.Get().(*exchange.Exchange)
+	x.Ctx, x.In, x.Start, x.ID = ctx, in, time.Now(), newGUID()
+	x.Client = g.clientAddr(in)
+	c := &call{Exchange: x, g: g, rt: rt, w: w, metrics: rt.none}
+	x.Forwarder = c
+	c.spans()
+	return c, true
+}
+
+// spans takes up the caller's trace context or starts one.
+func (c *call) spans() {
+	if tp := c.In.Header.Get("traceparent"); tp != "" {
+		if parent, ok := telemetry.ParseTraceParent(tp); ok {
+			c.Parent, c.Span = parent.Span, parent.Child()
+			return
+		}
+	}
+	if c.g.cfg.Correlate {
+		c.Span = telemetry.NewSpanContext()
+	}
+}
+
+// newGUID returns a random version 4 GUID, the form of context.RequestId.
+func newGUID() string {
+	var u [16]byte
+	_, _ = crand.Read(u[:]) // never fails (crypto/rand)
+	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
+	var b [36]byte
+	hex.Encode(b[:8], u[:4])
+	hex.Encode(b[9:13], u[4:6])
+	hex.Encode(b[14:18], u[6:8])
+	hex.Encode(b[19:23], u[8:10])
+	hex.Encode(b[24:], u[10:])
+	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
+	return string(b[:])
+}
+
+// clientAddr is the effective client address: the socket's, unless a trusted
+// proxy stands there; then the last address in X-Forwarded-For that is not a
+// trusted proxy itself. An unreadable entry gives no address at all, which
+// ip-filter refuses.
+func (g *Gateway) clientAddr(in *wire.Request) netip.Addr {
+	addr := in.Remote.Addr().Unmap().WithZone("")
+	if len(g.cfg.TrustedProxies) == 0 || !g.trusted(addr) {
+		return addr
+	}
+	lines := in.Header.Values("X-Forwarded-For")
+	for i := len(lines) - 1; i >= 0; i-- {
+		rest := lines[i]
+		for rest != "" {
+			var last string
+			if k := strings.LastIndexByte(rest, ','); k >= 0 {
+				rest, last = rest[:k], rest[k+1:]
+			} else {
+				rest, last = "", rest
+			}
+			hop, ok := parseForwarded(strings.TrimSpace(last))
+			if !ok {
+				return netip.Addr{}
+			}
+			if addr = hop; !g.trusted(hop) {
+				return hop
+			}
+		}
+	}
+	return addr
+}
+
+func (g *Gateway) trusted(a netip.Addr) bool {
+	for _, p := range g.cfg.TrustedProxies {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// parseForwarded reads an X-Forwarded-For entry; Application Gateway writes
+// "address:port".
+func parseForwarded(s string) (netip.Addr, bool) {
+	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return a.Unmap().WithZone(""), true
+	}
+	if ap, err := netip.ParseAddrPort(s); err == nil {
+		return ap.Addr().Unmap().WithZone(""), true
+	}
+	return netip.Addr{}, false
+}

@@ -1,0 +1,34 @@
+package gateway
+
+import (
+	"time"
+
+	"sallyport/internal/telemetry"
+)
+
+// end writes down what happened and gives the exchange back. The client has
+// its answer by now.
+func (c *call) end() {
+	c.endBackendCall()
+	total := time.Since(c.Start)
+	status, reason := c.Response.Status, ""
+	if c.Failure != nil {
+		reason = c.Failure.Reason
+		if c.Failure.IsClientGone() {
+			status = 499
+		}
+	}
+	c.metrics.Observe(status, total, max(c.Timing.FirstOut-c.Timing.Backend, 0), c.Timing.Backend, reason)
+	if c.g.cfg.AccessLog {
+		telemetry.Access(c.g.cfg.Log, c.record(status, total))
+	}
+	if c.Trace != nil {
+		c.g.cfg.Traces.Finish(c.Trace, status)
+	}
+	x := c.Exchange
+	c.Exchange = nil
+	x.Request.Body.Close()
+	x.Reset()
+	c.g.pool.Put(x)
+	c.g.inFlight.Add(-1)
+}

@@ -1,0 +1,249 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+	"strings"
+	"time"
+
+	"sallyport/internal/exchange"
+	"sallyport/internal/wire"
+)
+
+// replayable is the size up to which a request body is read into memory before
+// it is sent: such a request can be repeated on a connection that the backend
+// had closed meanwhile, and the client's connection is free of it.
+const replayable = 64 << 10
+
+var errBackendTimeout = errors.New("no response head within the timeout")
+
+// Forward sends the request to its target and puts the answer into Response;
+// it implements exchange.Forwarder. The response body is not read here.
+func (c *call) Forward(x *exchange.Exchange, o exchange.ForwardOptions) *exchange.Failure {
+	if x.Target.Base.IsZero() {
+		return exchange.NoBackend()
+	}
+	if f := c.readyBody(o); f != nil {
+		return f
+	}
+	out, f := c.outgoing(o)
+	if f != nil {
+		return f
+	}
+	c.traceForward(out, o)
+	start := time.Now()
+	res, err := c.roundTrip(out, o)
+	if o.FollowRedirects && err == nil {
+		res, err = c.follow(out, res, o)
+	}
+	waited := time.Since(start)
+	c.Timing.Backend += waited
+	c.Attempts++
+	if err != nil {
+		return c.forwardFailed(err)
+	}
+	c.take(res, o)
+	c.traceForwarded(res, waited)
+	if o.FailOnErrorCodes && res.Status >= 400 {
+		return exchange.BackendStatus(res.Status)
+	}
+	return nil
+}
+
+// readyBody brings the request body into the form in which it is sent.
+func (c *call) readyBody(o exchange.ForwardOptions) *exchange.Failure {
+	b := &c.Request.Body
+	if limit := c.g.cfg.MaxRequestBody; limit > 0 && b.Size() > limit {
+		return exchange.RequestTooLarge("forward-request")
+	}
+	if b.Mode() != exchange.BodyStream || (!o.BufferRequest && (b.Size() < 0 || b.Size() > replayable)) {
+		return nil
+	}
+	ok, err := b.Buffer(c.g.cfg.MaxBufferedBody)
+	switch {
+	case err != nil && wire.KindOf(err) == wire.KindTooLarge, !ok:
+		return exchange.RequestTooLarge("forward-request")
+	case err != nil:
+		return exchange.ClientGone("forward-request", err)
+	}
+	return nil
+}
+
+// outgoing builds the message to the backend.
+func (c *call) outgoing(o exchange.ForwardOptions) (*wire.Outgoing, *exchange.Failure) {
+	x := c.Exchange
+	query := x.Request.Query
+	h := make(wire.Header, 0, len(x.Request.Header)+4)
+	for _, f := range x.Request.Header {
+		if wire.HopByHop(f.Name) || wire.EqualName(f.Name, "Content-Length") || wire.EqualName(f.Name, "Expect") || wire.EqualName(f.Name, "X-Forwarded-For") {
+			continue
+		}
+		h = append(h, f)
+	}
+	h.Add("X-Forwarded-For", forwardedFor(x.Request.Header, x.In.Remote.Addr().Unmap()))
+	if !x.Span.IsZero() {
+		h.Set("traceparent", x.Span.TraceParent())
+	}
+	if be := x.Target.Backend; be != nil {
+		var f *exchange.Failure
+		if query, f = c.credentials(be, &h, query); f != nil {
+			return nil, f
+		}
+	}
+	out := &wire.Outgoing{
+		Method: x.Request.Method, Scheme: x.Target.Base.Scheme, Authority: x.Target.Base.Authority, Host: x.Request.Host,
+		Target: x.Target.Base.Target(x.Request.Path, query), Header: h, Version: o.Version,
+	}
+	out.Body, out.ContentLength, out.Replay = x.Request.Body.Take()
+	if limit := c.g.cfg.MaxRequestBody; limit > 0 && out.ContentLength < 0 {
+		out.Body = &limitedBody{r: out.Body, left: limit}
+	}
+	c.backendURL = out.Scheme + "://" + out.Authority + out.Target
+	return out, nil
+}
+
+// forwardedFor is the client's list with the immediate peer appended, as each
+// gateway of a chain does.
+func forwardedFor(h wire.Header, peer netip.Addr) string {
+	if prior := h.Joined("X-Forwarded-For"); prior != "" {
+		return prior + ", " + peer.String()
+	}
+	return peer.String()
+}
+
+// credentials adds what the backend entity is called with. It replaces what
+// the request carries; the caller's subscription key is taken off when asked.
+func (c *call) credentials(be *exchange.BackendEntity, h *wire.Header, query string) (string, *exchange.Failure) {
+	own := len(be.Header) > 0 || len(be.Query) > 0 || !be.Authorization.IsZero() || be.IdentityResource != ""
+	if own && c.g.cfg.StripKey && c.key != "" {
+		h.Del(c.API.KeyHeader)
+		query = exchange.QueryDel(query, c.API.KeyQuery)
+	}
+	for _, cr := range be.Header {
+		h.Del(cr.Name)
+		for _, v := range cr.Values {
+			h.Add(cr.Name, v.Reveal())
+		}
+	}
+	for _, cr := range be.Query {
+		query = exchange.QueryDel(query, cr.Name)
+		for _, v := range cr.Values {
+			query = exchange.QueryAdd(query, cr.Name, v.Reveal())
+		}
+	}
+	if !be.Authorization.IsZero() {
+		h.Set("Authorization", be.Authorization.Reveal())
+	}
+	if be.IdentityResource != "" {
+		token, err := c.g.cfg.Tokens.Token(c.Ctx, be.IdentityResource, be.IdentityClientID)
+		if err != nil {
+			return query, exchange.Identity("forward-request", err)
+		}
+		h.Set("Authorization", "Bearer "+token.Reveal())
+	}
+	return query, nil
+}
+
+// roundTrip sends out under the timeout for the response head. The context
+// lives on until the body has been passed on, so that a client who leaves ends
+// the backend call at once.
+func (c *call) roundTrip(out *wire.Outgoing, o exchange.ForwardOptions) (*wire.Incoming, error) {
+	c.endBackendCall()
+	ctx, cancel := context.WithCancelCause(c.Ctx)
+	c.cancel = cancel
+	timeout := o.Timeout
+	if timeout <= 0 {
+		timeout = c.g.cfg.BackendTimeout
+	}
+	timer := time.AfterFunc(timeout, func() { cancel(errBackendTimeout) })
+	res, err := c.transport().RoundTrip(ctx, out)
+	if !timer.Stop() && err == nil && context.Cause(ctx) == errBackendTimeout {
+		_ = res.Body.Close()
+		err = errBackendTimeout
+	}
+	if err != nil && context.Cause(ctx) == errBackendTimeout {
+		err = &wire.Error{Kind: wire.KindTimeout, Op: "forward", Err: errBackendTimeout}
+	}
+	return res, err
+}
+
+func (c *call) transport() wire.Transport {
+	if be := c.Target.Backend; be != nil {
+		return be.Transport
+	}
+	return c.rt.plan.Transport
+}
+
+// endBackendCall releases the previous backend call of this request.
+func (c *call) endBackendCall() {
+	if c.cancel != nil {
+		c.cancel(context.Canceled)
+		c.cancel = nil
+	}
+}
+
+func (c *call) forwardFailed(err error) *exchange.Failure {
+	var too *bodyTooLarge
+	switch {
+	case errors.As(err, &too):
+		return exchange.RequestTooLarge("forward-request")
+	case c.Ctx.Err() != nil:
+		return exchange.ClientGone("forward-request", err)
+	}
+	c.g.cfg.Metrics.Backend(c.backendID(), 0)
+	return exchange.BackendFailed("forward-request", err)
+}
+
+func (c *call) backendID() string {
+	if c.Target.Backend != nil {
+		return c.Target.Backend.ID
+	}
+	return c.Target.Base.Authority
+}
+
+// take makes the backend's answer the response.
+func (c *call) take(res *wire.Incoming, o exchange.ForwardOptions) {
+	x := c.Exchange
+	x.Response.Body.Close()
+	h := x.Response.Header[:0]
+	listed := res.Header.Joined("Connection")
+	for _, f := range res.Header {
+		if wire.HopByHop(f.Name) || wire.EqualName(f.Name, "Content-Length") || (listed != "" && connectionLists(listed, f.Name)) {
+			continue
+		}
+		h = append(h, f)
+	}
+	x.Response = exchange.Response{Status: res.Status, Reason: res.Reason, Header: h, FromBackend: true, Trailer: res.Trailer, TrailerNames: res.TrailerNames}
+	x.Response.Body.SetStream(res.Body, res.ContentLength)
+	c.backendCode = res.Status
+	c.flush = !o.BufferResponse || isEventStream(h.Get("Content-Type"))
+	c.g.cfg.Metrics.Backend(c.backendID(), res.Status)
+}
+
+func isEventStream(contentType string) bool {
+	t, _, _ := strings.Cut(contentType, ";")
+	return strings.EqualFold(strings.TrimSpace(t), "text/event-stream")
+}
+
+// limitedBody fails a chunked request body that passes the limit.
+type limitedBody struct {
+	r    io.Reader
+	left int64
+}
+
+type bodyTooLarge struct{}
+
+func (*bodyTooLarge) Error() string { return "request body is too large" }
+
+func (l *limitedBody) Read(p []byte) (int, error) {
+	if int64(len(p)) > l.left+1 {
+		p = p[:l.left+1]
+	}
+	n, err := l.r.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return 0, &bodyTooLarge{}
+	}
+	return n, err
+}

@@ -1,0 +1,68 @@
+package gateway
+
+import (
+	"fmt"
+	"net/url"
+
+	"sallyport/internal/exchange"
+	"sallyport/internal/wire"
+)
+
+// follow follows redirects inside the gateway (forward-request
+// follow-redirects). Credentials are not carried to another host.
+func (c *call) follow(out *wire.Outgoing, res *wire.Incoming, o exchange.ForwardOptions) (*wire.Incoming, error) {
+	for n := 0; ; n++ {
+		location := res.Header.Get("Location")
+		if location == "" || !redirects(res.Status) || (keepsMethod(res.Status) && out.Body != nil && out.Replay == nil) {
+			return res, nil
+		}
+		if n == c.g.cfg.MaxRedirects {
+			_ = res.Body.Close()
+			return nil, &wire.Error{Kind: wire.KindProtocol, Op: "follow redirect", Err: fmt.Errorf("more than %d redirects", n)}
+		}
+		_ = res.Body.Close()
+		if err := redirect(out, location, res.Status); err != nil {
+			return nil, &wire.Error{Kind: wire.KindProtocol, Op: "follow redirect", Err: err}
+		}
+		var err error
+		if res, err = c.roundTrip(out, o); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func redirects(status int) bool {
+	return status == 301 || status == 302 || status == 303 || keepsMethod(status)
+}
+
+func keepsMethod(status int) bool { return status == 307 || status == 308 }
+
+// redirect rewrites out for the new location (RFC 9110 §15.4).
+func redirect(out *wire.Outgoing, location string, status int) error {
+	base, err := url.Parse(out.Scheme + "://" + out.Authority + out.Target)
+	if err != nil {
+		return err
+	}
+	u, err := base.Parse(location)
+	if err != nil {
+		return err
+	}
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("redirect to scheme %q", u.Scheme)
+	}
+	if u.Host != out.Authority {
+		for _, name := range []string{"Authorization", "Cookie", "api-key", "Ocp-Apim-Subscription-Key"} {
+			out.Header.Del(name)
+		}
+		out.Host = ""
+	}
+	out.Scheme, out.Authority, out.Target = u.Scheme, u.Host, u.RequestURI()
+	switch {
+	case keepsMethod(status) && out.Replay != nil:
+		out.Body = out.Replay()
+	case !keepsMethod(status) && out.Method != "HEAD":
+		out.Method, out.Body, out.ContentLength, out.Replay = "GET", nil, 0, nil
+		out.Header.Del("Content-Type")
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package gateway
+
+import (
+	"context"
+
+	"sallyport/internal/exchange"
+	"sallyport/internal/plan"
+	"sallyport/internal/policy"
+	"sallyport/internal/telemetry"
+	"sallyport/internal/wire"
+)
+
+// call is one request on its way through the gateway.
+type call struct {
+	*exchange.Exchange
+	g       *Gateway
+	rt      *runtime
+	w       wire.Responder
+	api     *plan.API
+	op      *plan.Operation
+	product *plan.Product
+	line    *plan.Pipeline
+	metrics *telemetry.APIMetrics
+
+	key         string // subscription key sent, for masking and stripping
+	keyPlace    plan.KeyPlace
+	sent        int64 // body bytes towards the client
+	headSent    bool
+	flush       bool // pass every chunk of the response on at once
+	backendURL  string
+	backendCode int
+	backendErr  error                   // the response broke off while it was passed on
+	cancel      context.CancelCauseFunc // ends the running backend call
+}
+
+// ServeWire serves one request; it implements wire.Handler.
+func (g *Gateway) ServeWire(ctx context.Context, in *wire.Request, w wire.Responder) {
+	if g.builtin(in, w) {
+		return
+	}
+	c, ok := g.begin(ctx, in, w)
+	if !ok {
+		return
+	}
+	defer c.end()
+	defer c.recovered()
+
+	out := policy.Continue
+	switch {
+	case !c.match():
+		if out = policy.Fail; c.preflight() {
+			out = policy.Reply
+		}
+	case !c.admit():
+		out = policy.Fail
+	default:
+		out = c.run(exchange.Inbound)
+		if out == policy.Continue {
+			out = c.run(exchange.Backend)
+		}
+		if out == policy.Continue {
+			out = c.run(exchange.Outbound)
+		}
+	}
+	if out == policy.Fail {
+		c.onError()
+	}
+	c.reply()
+}

@@ -1,0 +1,234 @@
+package gateway
+
+import (
+	"net"
+	"strings"
+	"time"
+
+	"sallyport/internal/exchange"
+	"sallyport/internal/secret"
+	"sallyport/internal/telemetry"
+	"sallyport/internal/wire"
+)
+
+// The shapes below are those of APIM's trace JSON (Azure documentation: Debug
+// your APIs using request tracing).
+
+type traceHeader struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// beginTrace starts the record of this hop; called once the API is known.
+func (c *call) beginTrace() {
+	if c.Span.IsZero() { // a traced call is always joined
+		c.Span = telemetry.NewSpanContext()
+	}
+	title := c.In.Method + " " + c.maskURL(c.In.Target)
+	c.Trace = c.g.cfg.Traces.Begin(telemetry.HopGateway, c.g.cfg.ServiceName, title, c.Span, c.Parent)
+	c.Trace.Start = c.Start
+	c.Trace.Add(telemetry.SectionInbound, telemetry.Entry{Source: "api-inspector", Timestamp: c.Start, Data: map[string]any{
+		"request": map[string]any{
+			"method":  c.In.Method,
+			"url":     c.In.Scheme + "://" + c.In.Host + c.maskURL(c.In.Target),
+			"headers": c.maskHeaders(c.In.Header),
+		},
+	}})
+}
+
+// traceAdmitted records what was matched and who calls.
+func (c *call) traceAdmitted() {
+	api := map[string]any{
+		"id": c.API.ID, "from": c.MatchedPath, "version": nullable(c.API.Version), "revision": c.API.Revision,
+		"to": c.traceBase(),
+	}
+	product, user, subscription := any("-"), any("-"), any("-")
+	if c.Product != nil {
+		product = map[string]any{"id": c.Product.ID}
+	}
+	if c.Subscription != nil {
+		subscription = map[string]any{"id": c.Subscription.ID}
+		if c.Subscription.OwnerID != "" {
+			user = map[string]any{"id": c.Subscription.OwnerID, "groups": []string{}}
+		}
+	}
+	c.Trace.Add(telemetry.SectionInbound, telemetry.Entry{Source: "api-inspector", Data: map[string]any{"configuration": map[string]any{
+		"api":       api,
+		"operation": map[string]any{"id": c.Operation.ID, "name": c.Operation.DisplayName, "method": c.Operation.Method, "uriTemplate": c.Operation.URLTemplate},
+		"user":      user, "product": product, "subscription": subscription,
+	}}})
+}
+
+func nullable(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func (c *call) traceBase() any {
+	b := c.api.Base
+	if b.IsZero() {
+		return nil
+	}
+	host, port := b.Authority, ""
+	if h, p, err := net.SplitHostPort(b.Authority); err == nil {
+		host, port = h, p
+	}
+	def := port == "" || (b.Scheme == "https" && port == "443") || (b.Scheme == "http" && port == "80")
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[b.Scheme]
+	}
+	return map[string]any{"scheme": b.Scheme, "host": host, "port": port, "path": b.Path, "queryString": "", "query": map[string]any{}, "isDefaultPort": def}
+}
+
+func (c *call) traceForward(out *wire.Outgoing, o exchange.ForwardOptions) {
+	if c.Trace == nil {
+		return
+	}
+	timeout := o.Timeout
+	if timeout <= 0 {
+		timeout = c.g.cfg.BackendTimeout
+	}
+	c.Trace.Add(telemetry.SectionBackend, telemetry.Entry{Source: "forward-request", Data: map[string]any{
+		"message": "The request is sent to the backend. Timeout for the response head: " + timeout.String() + ".",
+		"backend": nullable(c.namedBackend()),
+		"request": map[string]any{"method": out.Method, "url": out.Scheme + "://" + out.Authority + c.maskURL(out.Target), "headers": c.maskHeaders(out.Header)},
+	}})
+}
+
+func (c *call) namedBackend() string {
+	if c.Target.Backend != nil {
+		return c.Target.Backend.ID
+	}
+	return ""
+}
+
+func (c *call) traceForwarded(res *wire.Incoming, waited time.Duration) {
+	if c.Trace == nil {
+		return
+	}
+	c.Trace.Add(telemetry.SectionBackend, telemetry.Entry{Source: "forward-request", Took: waited, Data: map[string]any{
+		"message":  "The backend has answered.",
+		"response": map[string]any{"status": map[string]any{"code": res.Status, "reason": res.Reason}, "headers": c.maskHeaders(res.Header)},
+	}})
+}
+
+func (c *call) traceReply() {
+	if c.Trace == nil {
+		return
+	}
+	msg := "The response has been sent in full."
+	if c.Failure != nil && c.Failure.Section == "" && c.Failure.Source == "transfer-response" {
+		msg = c.Failure.Message
+	}
+	c.Trace.Add(telemetry.SectionOutbound, telemetry.Entry{Source: "transfer-response", Data: map[string]any{
+		"message": msg, "status": c.Response.Status, "bytes": c.sent, "streamed": c.flush && c.Response.FromBackend,
+	}})
+}
+
+// maskHeaders copies headers for a trace with credentials made unreadable.
+func (c *call) maskHeaders(h wire.Header) []traceHeader {
+	out := make([]traceHeader, 0, len(h))
+	for _, f := range h {
+		v := f.Value
+		if c.g.cfg.MaskTraceSecrets && c.isCredential(f.Name, v) {
+			v = maskCredential(v)
+		}
+		out = append(out, traceHeader{f.Name, v})
+	}
+	return out
+}
+
+func (c *call) isCredential(name, value string) bool {
+	switch strings.ToLower(name) {
+	case "authorization", "proxy-authorization", "api-key", "x-api-key", "ocp-apim-subscription-key", "apim-debug-authorization", "cookie", "set-cookie", "x-functions-key":
+		return true
+	}
+	if (c.key != "" && strings.Contains(value, c.key)) || (c.API != nil && wire.EqualName(name, c.API.KeyHeader)) {
+		return true
+	}
+	if be := c.Target.Backend; be != nil {
+		for _, cr := range be.Header {
+			if wire.EqualName(cr.Name, name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// maskCredential keeps the scheme word of an Authorization value.
+func maskCredential(v string) string {
+	if scheme, rest, ok := strings.Cut(v, " "); ok && len(scheme) <= 10 {
+		return scheme + " " + secret.Mask(rest)
+	}
+	return secret.Mask(v)
+}
+
+// maskURL hides the subscription key (and a backend's query credentials) in a
+// request target.
+func (c *call) maskURL(target string) string {
+	path, query, ok := strings.Cut(target, "?")
+	if !ok || (!c.g.cfg.MaskTraceSecrets && c.Trace != nil) {
+		return target
+	}
+	names := []string{"subscription-key", "api-key"}
+	if c.API != nil {
+		names = append(names, c.API.KeyQuery)
+	}
+	if be := c.Target.Backend; be != nil {
+		for _, cr := range be.Query {
+			names = append(names, cr.Name)
+		}
+	}
+	pairs := strings.Split(query, "&")
+	for i, p := range pairs {
+		k, v, _ := strings.Cut(p, "=")
+		for _, n := range names {
+			if strings.EqualFold(k, n) {
+				pairs[i] = k + "=" + secret.Mask(v)
+			}
+		}
+	}
+	return path + "?" + strings.Join(pairs, "&")
+}
+
+// record is the access log record of this call.
+func (c *call) record(status int, total time.Duration) telemetry.AccessRecord {
+	r := telemetry.AccessRecord{
+		CorrelationID: c.ID, Method: c.In.Method, URL: c.In.Scheme + "://" + c.In.Host + c.maskURL(c.In.Target), Protocol: c.In.Proto, TLSVersion: c.In.TLSVersion,
+		Client: c.Client, Status: status, ResponseSize: c.sent, RequestSize: c.In.ContentLength,
+		BackendStatus: c.backendCode, BackendTime: c.Timing.Backend, TotalTime: total,
+	}
+	if c.backendURL != "" {
+		scheme, rest, _ := strings.Cut(c.backendURL, "://")
+		r.BackendURL = scheme + "://" + c.maskURL(rest)
+		r.BackendID, r.BackendMethod = c.namedBackend(), c.Request.Method
+	}
+	if c.API != nil {
+		r.APIID, r.APIRevision = c.API.ID, c.API.Revision
+	}
+	if c.Operation != nil {
+		r.OperationID = c.Operation.ID
+	}
+	if c.Product != nil {
+		r.ProductID = c.Product.ID
+	}
+	if c.Subscription != nil {
+		r.SubscriptionID, r.UserID = c.Subscription.ID, c.Subscription.OwnerID
+	}
+	if !c.Span.IsZero() {
+		r.TraceID, r.SpanID = c.Span.TraceID(), telemetry.SpanID(c.Span.Span)
+		if c.Parent != [8]byte{} {
+			r.ParentSpanID = telemetry.SpanID(c.Parent)
+		}
+	}
+	if f := c.Failure; f != nil {
+		r.LastError = &telemetry.LastError{Source: f.Source, Reason: f.Reason, Message: f.Message, Section: f.Section, Scope: f.Scope, Path: f.Path}
+		if f.Cause != nil {
+			r.LastError.Cause = f.Cause.Error()
+		}
+	}
+	return r
+}

@@ -1,0 +1,190 @@
+package std
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/textproto"
+	"strconv"
+	"strings"
+	"time"
+
+	"sallyport/internal/wire"
+)
+
+var (
+	errHeadTwice   = errors.New("the head has been written already")
+	errNoHead      = errors.New("the head has not been written yet")
+	errBadStatus   = errors.New("not a final status")
+	errBodyTooLong = errors.New("the body is longer than declared")
+)
+
+// responder is a wire.Responder on an http.ResponseWriter. The reason phrase
+// cannot be chosen with net/http, which always sends the standard one.
+type responder struct {
+	w       http.ResponseWriter
+	rc      *http.ResponseController
+	timeout time.Duration
+	head    bool // the request was HEAD
+	h1      bool
+
+	wrote    bool
+	noBody   bool
+	aborted  bool
+	trailers []string
+}
+
+// WriteHead sends status and header lines; they leave with the first flush.
+func (r *responder) WriteHead(status int, _ string, h wire.Header, contentLength int64) error {
+	if r.wrote {
+		return &wire.Error{Op: "write head", Err: errHeadTwice}
+	}
+	if status < 200 || status > 999 {
+		return &wire.Error{Op: "write head " + strconv.Itoa(status), Err: errBadStatus}
+	}
+	r.wrote = true
+	r.noBody = r.head || status == http.StatusNoContent || status == http.StatusNotModified
+	m := r.w.Header()
+	copyFields(m, h)
+	if _, ok := m["Content-Type"]; !ok {
+		m["Content-Type"] = nil // or net/http would guess one
+	}
+	// A 204 has no length, and a 304 only repeats that of the full answer.
+	if contentLength > 0 && status != http.StatusNoContent || contentLength == 0 && !bodiless(status) {
+		m["Content-Length"] = []string{strconv.FormatInt(contentLength, 10)}
+	}
+	if len(r.trailers) > 0 && contentLength < 0 && !r.noBody {
+		m["Trailer"] = []string{strings.Join(r.trailers, ", ")}
+	}
+	r.w.WriteHeader(status)
+	return nil
+}
+
+func bodiless(status int) bool {
+	return status == http.StatusNoContent || status == http.StatusNotModified
+}
+
+// copyFields keeps the spelling of names, except of those net/http looks up
+// itself. Hop-by-hop lines and the length are left out.
+func copyFields(m http.Header, h wire.Header) {
+	values := make([]string, len(h))
+	for i, f := range h {
+		if wire.HopByHop(f.Name) || wire.EqualName(f.Name, "Content-Length") || !wire.ValidName(f.Name) {
+			continue
+		}
+		name := f.Name
+		switch len(name) {
+		case len("Date"), len("Content-Type"), len("Content-Encoding"):
+			if special := textproto.CanonicalMIMEHeaderKey(name); special == "Date" ||
+				special == "Content-Type" || special == "Content-Encoding" {
+				name = special
+			}
+		}
+		if old, ok := m[name]; ok {
+			m[name] = append(old, f.Value)
+			continue
+		}
+		values[i] = f.Value
+		m[name] = values[i : i+1 : i+1]
+	}
+}
+
+// Write sends body bytes; they are dropped where an answer has no body.
+func (r *responder) Write(p []byte) (int, error) {
+	if !r.wrote {
+		return 0, &wire.Error{Op: "write", Err: errNoHead}
+	}
+	if r.noBody {
+		return len(p), nil
+	}
+	r.arm()
+	n, err := r.w.Write(p)
+	r.disarm()
+	return n, r.failed("write", err)
+}
+
+// Flush sends what is buffered.
+func (r *responder) Flush() error {
+	if !r.wrote {
+		return &wire.Error{Op: "flush", Err: errNoHead}
+	}
+	r.arm()
+	err := r.rc.Flush()
+	r.disarm()
+	return r.failed("flush", err)
+}
+
+// Abort makes the answer end visibly broken.
+func (r *responder) Abort() { r.aborted = true }
+
+// AnnounceTrailers names the trailers to come.
+func (r *responder) AnnounceTrailers(names []string) {
+	for _, n := range names {
+		if wire.ValidName(n) && !wire.HopByHop(n) {
+			r.trailers = append(r.trailers, textproto.CanonicalMIMEHeaderKey(n))
+		}
+	}
+}
+
+// SetTrailers sends trailers after the body, announced or not.
+func (r *responder) SetTrailers(h wire.Header) {
+	m := r.w.Header()
+	for _, f := range h {
+		if !wire.ValidName(f.Name) || wire.HopByHop(f.Name) {
+			continue
+		}
+		name := textproto.CanonicalMIMEHeaderKey(f.Name)
+		if !r.announced(name) {
+			name = http.TrailerPrefix + name
+		}
+		m[name] = append(m[name], f.Value)
+	}
+}
+
+func (r *responder) announced(name string) bool {
+	for _, n := range r.trailers {
+		if n == name {
+			return true
+		}
+	}
+	return false
+}
+
+// finish runs after the handler returned, before net/http's last flush.
+func (r *responder) finish() {
+	if !r.wrote {
+		_ = r.WriteHead(http.StatusInternalServerError, "", nil, 0)
+	}
+	r.arm()
+}
+
+func (r *responder) arm() {
+	if r.timeout > 0 {
+		_ = r.rc.SetWriteDeadline(time.Now().Add(r.timeout))
+	}
+}
+
+// disarm matters on HTTP/2, where an expired deadline resets the stream even
+// when nothing is being written.
+func (r *responder) disarm() {
+	if r.timeout > 0 {
+		_ = r.rc.SetWriteDeadline(time.Time{})
+	}
+}
+
+func (r *responder) failed(op string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, http.ErrContentLength):
+		return &wire.Error{Op: op, Err: errBodyTooLong}
+	}
+	return &wire.Error{Kind: writeKind(err), Op: op, Err: err}
+}
+
+var (
+	_ wire.Responder     = (*responder)(nil)
+	_ wire.TrailerWriter = (*responder)(nil)
+	_ wire.Aborter       = (*responder)(nil)
+	_ io.ReadCloser      = (*inbound)(nil)
+)
