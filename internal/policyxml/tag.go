@@ -109,13 +109,15 @@ func (r *reader) attribute(n *Node) bool {
 	}
 	r.at++
 	a.ValuePos = r.place(r.at)
-	ok := r.value(&a, q)
+	if !r.value(&a, q) {
+		return false
+	}
 	if n.Attr(a.Name) != nil {
 		r.report(diag.PolicyAttributeTwice, start, "'%s' is a duplicate attribute name.", a.Name)
-		return ok
+		return true
 	}
 	n.Attrs = append(n.Attrs, a)
-	return ok
+	return true
 }
 
 func (r *reader) endTag() {

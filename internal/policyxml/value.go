@@ -49,25 +49,35 @@ func (r *reader) extent(attr string, q byte) (int, form) {
 	if at, ok := r.begins(from); ok && r.format == RawXML {
 		return r.expressionExtent(from, at, plain, q)
 	}
-	if plain < 0 {
+	if plain < 0 || r.runsOn(from, plain) {
 		r.report(diag.PolicyAttributeSyntax, from-1, "The value of the attribute '%s' is not closed; %c expected.", attr, q)
 		return -1, other
 	}
 	if r.format == XML {
 		return plain, literal
 	}
-	// "Bearer @(x["y"])": the quotes inside are only understood as code.
+	if end := r.mixedExtent(from, plain, q); end >= 0 {
+		return end, other
+	}
+	return plain, literal
+}
+
+// mixedExtent is extent for a value that holds an expression in its midst:
+// the quotes of "Bearer @(x["y"])" are only understood as code.
+func (r *reader) mixedExtent(from, plain int, q byte) int {
 	limit := len(r.code)
 	if r.endsValue(plain) {
 		limit = r.textAt(plain)
 	}
-	if at, e, ok := r.guess(r.textAt(from), r.textAt(plain), limit); ok {
-		if end := r.behind(r.rawAt(e), plain, q); end >= 0 {
-			r.mixed(r.rawAt(at))
-			return end, other
-		}
+	at, e, ok := r.guess(r.textAt(from), r.textAt(plain), limit)
+	if !ok {
+		return -1
 	}
-	return plain, literal
+	end := r.behind(r.rawAt(e), plain, q)
+	if end >= 0 {
+		r.mixed(r.rawAt(at))
+	}
+	return end
 }
 
 // expressionExtent is extent for a value that begins with an expression.
@@ -112,10 +122,10 @@ func (r *reader) begins(from int) (int, bool) {
 // behind returns the quote that ends a value which goes on after an expression
 // that ended at raw offset e; -1 when it is not clear.
 func (r *reader) behind(e, plain int, q byte) int {
-	if plain >= e {
-		return plain
+	k := plain
+	if k < e {
+		k = r.index(e, string(q))
 	}
-	k := r.index(e, string(q))
 	if k >= 0 && r.endsValue(k) && !strings.ContainsAny(r.raw[e:k], "<\n") {
 		return k
 	}
@@ -131,6 +141,11 @@ func (r *reader) quoteBefore(from int, q byte) int {
 		}
 	}
 	return -1
+}
+
+// runsOn reports whether a quote is rather the opening one of a later tag.
+func (r *reader) runsOn(from, quote int) bool {
+	return !r.endsValue(quote) && strings.Contains(r.raw[from:quote], "\n") && strings.Contains(r.raw[from:quote], "<")
 }
 
 func (r *reader) endsValue(quote int) bool {

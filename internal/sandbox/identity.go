@@ -40,7 +40,7 @@ func (c *call) serveIMDS() {
 		c.refuseIdentity(400, "invalid_request", "The api-version is not supported")
 	case c.query.Get("resource") == "":
 		c.refuseIdentity(400, "invalid_request", "Required audience parameter not specified")
-	case !c.knowsIdentity("object_id", "msi_res_id"):
+	case !c.knowsIdentity():
 		c.refuseIdentity(400, "invalid_request", "Identity not found")
 	default:
 		c.issue(func(now, until time.Time, t map[string]string) {
@@ -67,7 +67,7 @@ func (c *call) serveAppService() {
 		c.refuseIdentity(400, "invalid_request", "The api-version is not supported")
 	case c.query.Get("resource") == "":
 		c.refuseIdentity(400, "invalid_request", "Required audience parameter not specified")
-	case !c.knowsIdentity("principal_id", "mi_res_id"):
+	case !c.knowsIdentity():
 		c.refuseIdentity(400, "invalid_request", "Identity not found")
 	default:
 		c.issue(func(time.Time, time.Time, map[string]string) {})
@@ -75,13 +75,19 @@ func (c *call) serveAppService() {
 }
 
 // knowsIdentity reports whether the identity asked for is ours. No selector
-// means the system-assigned one.
-func (c *call) knowsIdentity(objectID, resourceID string) bool {
-	is := func(name, want string) bool {
-		return !c.query.Has(name) || c.query.Get(name) == want
+// means the system-assigned one. The two endpoints and the libraries disagree
+// on the names of selectors; both take all of them.
+func (c *call) knowsIdentity() bool {
+	is := func(want string, names ...string) bool {
+		for _, name := range names {
+			if c.query.Has(name) && c.query.Get(name) != want {
+				return false
+			}
+		}
+		return true
 	}
-	mirid, _ := c.Claims("")["xms_mirid"].(string)
-	return is("client_id", c.cfg.ClientID) && is(objectID, c.cfg.Principal) && is(resourceID, mirid)
+	return is(c.cfg.ClientID, "client_id") && is(c.cfg.Principal, "object_id", "principal_id") &&
+		is(c.resourceID(), "msi_res_id", "mi_res_id")
 }
 
 // issue answers with a token for the resource asked for.

@@ -70,8 +70,13 @@ func (s *Sandbox) Claims(resource string) map[string]any {
 		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(s.cfg.TokenLife).Unix(),
 		"appid": s.cfg.ClientID, "appidacr": "2", "oid": s.cfg.Principal, "sub": s.cfg.Principal,
 		"uti": uuid.NewString(), "ver": "1.0",
-		"xms_mirid": "/subscriptions/" + s.cfg.Tenant + "/resourcegroups/sallyport-sandbox/providers/Microsoft.ApiManagement/service/sallyport",
+		"xms_mirid": s.resourceID(),
 	}
+}
+
+// resourceID names the resource that holds the managed identity: the gateway.
+func (s *Sandbox) resourceID() string {
+	return "/subscriptions/" + s.cfg.Tenant + "/resourcegroups/sallyport-sandbox/providers/Microsoft.ApiManagement/service/sallyport"
 }
 
 // Issuer returns the issuer of the tokens.

@@ -144,6 +144,9 @@ func (l *loader) unknown(prefix string, at origin, name string) {
 			word, _, _ := strings.Cut(rest, ".")
 			here = append(here, word)
 		}
+		if strings.Contains(name, ".") { // a whole path, from a flag
+			here = append(here, st.path)
+		}
 		if strings.HasSuffix(st.path, "."+name) {
 			elsewhere = append(elsewhere, st.path)
 		}

@@ -65,7 +65,11 @@ func (l *loader) listeners() {
 				continue
 			}
 			if first, ok := taken[a.addr]; ok {
-				l.finding(diag.SettingsConflict, a.path, "'"+a.addr+"' is already the address of "+first)
+				here := a.path
+				if _, given := l.set[here]; !given { // the one that was written is the one to change
+					here, first = first, here
+				}
+				l.finding(diag.SettingsConflict, here, "'"+a.addr+"' is already the address of "+first)
 			}
 			taken[a.addr] = a.path
 		}

@@ -52,11 +52,11 @@ func buildForwardRequest(e *policy.Element, _ policy.Env) (policy.Step, diag.Lis
 		s.timeout, s.unit = ms, time.Millisecond
 	}
 	if t, ok := s.timeout.Constant(); ok && strings.Trim(t, " 0") == "" {
-		fs.Add(diag.PolicyNoEffect, s.timeout.Pos(), e.Name, "A timeout of 0 is taken as the default of 300 seconds; Azure does not document what it means.").
+		noEffect(&fs, s.timeout.Pos(), e.Name, "A timeout of 0 is taken as the default of 300 seconds; Azure does not document what it means.").
 			WithHint("leave the attribute out or give the seconds you want")
 	}
 	if v := e.Value("continue-timeout"); v.IsSet() {
-		fs.Add(diag.PolicyNoEffect, v.Pos(), e.Name, "The 'continue-timeout' attribute has no effect: bodies are sent without waiting for 100 Continue.").
+		noEffect(&fs, v.Pos(), e.Name, "The 'continue-timeout' attribute has no effect: bodies are sent without waiting for 100 Continue.").
 			WithHint("remove the attribute")
 	}
 	s.options = exchange.ForwardOptions{

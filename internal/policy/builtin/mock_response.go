@@ -39,7 +39,7 @@ func buildMockResponse(e *policy.Element, env policy.Env) (policy.Step, diag.Lis
 			ops = env.API.Operations
 		}
 	} else if findResponse(env.Operation, s.status) == nil {
-		fs.Add(diag.PolicyNoEffect, e.Pos, e.Name, "The operation '%s' documents no response with status %d; the body will be empty.", env.Operation.ID, s.status).
+		noEffect(&fs, e.Pos, e.Name, "The operation '%s' documents no response with status %d; the body will be empty.", env.Operation.ID, s.status).
 			WithHint("%s", documented(env.Operation))
 	}
 	for _, op := range ops {

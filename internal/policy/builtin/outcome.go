@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"sallyport/internal/diag"
 	"sallyport/internal/exchange"
 	"sallyport/internal/policy"
 	"sallyport/internal/wire"
@@ -10,6 +11,14 @@ import (
 func fail(x *exchange.Exchange, f *exchange.Failure) policy.Outcome {
 	x.Failure = f
 	return policy.Fail
+}
+
+// noEffect reports a setting that does nothing, or not what it says. A document
+// is usable all the same.
+func noEffect(fs *diag.List, pos diag.Pos, path, format string, args ...any) *diag.Finding {
+	f := fs.Add(diag.PolicyNoEffect, pos, path, format, args...)
+	f.Severity = diag.Warning
+	return f
 }
 
 // startReply makes the response a fresh, empty one. Closing the old body ends

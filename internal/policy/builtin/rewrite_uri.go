@@ -43,7 +43,7 @@ func buildRewriteURI(e *policy.Element, env policy.Env) (policy.Step, diag.List)
 		fs.Add(diag.PolicyValue, v.Pos(), e.Name, "The template '%s' has a fragment, which is never sent.", text)
 		return nil, fs
 	case !strings.HasPrefix(text, "/"):
-		fs.Add(diag.PolicyNoEffect, v.Pos(), e.Name, "The template '%s' does not begin with '/'; one is added.", text)
+		noEffect(&fs, v.Pos(), e.Name, "The template '%s' does not begin with '/'; one is added.", text)
 		text = "/" + text
 	}
 	t, why := parseURITemplate(text)

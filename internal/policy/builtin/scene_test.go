@@ -390,6 +390,7 @@ func (s *scene) reply() string {
 // readMessage reads a start line, header lines and a body.
 func readMessage(t *testing.T, text string) (start string, h wire.Header, body string) {
 	head, body, _ := strings.Cut(text, "\n\n")
+	body = strings.TrimSuffix(body, "\n") // an archive cannot hold a section that ends without one
 	lines := bufio.NewScanner(strings.NewReader(head))
 	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())

@@ -254,16 +254,16 @@ func (s *setHeaderStep) Explain(x *exchange.Exchange) any {
 		return map[string]any{"message": "The header belongs to the gateway; the statement was ignored.", "header": exchange.Shown{Name: name}}
 	}
 	action, _ := s.action.Eval(x)
-	return map[string]any{"message": headerMessage(action), "header": exchange.Shown{Name: name, Value: s.shown(x, name)}}
+	return map[string]any{"message": headerMessage(action, len(s.values) == 0), "header": exchange.Shown{Name: name, Value: s.shown(x, name)}}
 }
 
-func headerMessage(action string) string {
-	switch action {
-	case "delete":
+func headerMessage(action string, empty bool) string {
+	switch {
+	case action == "delete", action == "override" && empty:
 		return "The header was removed."
-	case "skip":
+	case action == "skip":
 		return "The header was set unless it was there already."
-	case "append":
+	case action == "append":
 		return "The values were added to the header."
 	default:
 		return "The header was set; a value from before is replaced."

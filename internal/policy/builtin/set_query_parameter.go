@@ -91,8 +91,10 @@ func (s *setQueryParameterStep) Explain(x *exchange.Exchange) any {
 		text, _ := v.Eval(x)
 		if v.IsSecret() {
 			text = secret.Mask(text)
+		} else {
+			text = x.ShowHeader(name, text)
 		}
-		shown = append(shown, x.ShowHeader(name, text))
+		shown = append(shown, text)
 	}
 	return map[string]any{
 		"message":   "The query was changed.",

@@ -89,7 +89,10 @@ func (s *traceStep) Run(x *exchange.Exchange) policy.Outcome {
 			if err != nil {
 				return fail(x, exchange.PolicyFailed("trace", "The value of a property could not be computed.", err))
 			}
-			props[name] = x.ShowHeader(name, value)
+			if !m.value.IsSecret() {
+				value = x.ShowHeader(name, value) // a property may repeat a key by its name
+			}
+			props[name] = value
 		}
 		data["metadata"] = props
 	}

@@ -66,31 +66,33 @@ func stream(id string) string {
 	return b.String()
 }
 
-// streamer answers a stream: on /early before it looks at the body, on /late
-// after the whole of it.
+// streamer answers a stream: on /early it looks at the body only between two
+// events, on /late before the first, on /never not at all.
 func streamer(t *testing.T) wire.HandlerFunc {
 	return func(_ context.Context, r *wire.Request, w wire.Responder) {
 		kind, id, _ := strings.Cut(strings.TrimPrefix(r.Target, "/"), "/")
-		if kind == "late" {
+		read := func(when string) {
+			if when != kind {
+				return
+			}
 			if _, err := io.Copy(io.Discard, r.Body); err != nil {
 				t.Errorf("%s: backend reads the body: %v", r.Target, err)
 			}
 		}
+		read("late")
 		_ = w.WriteHead(200, "", wire.Header{{Name: "Content-Type", Value: "text/event-stream"}}, -1)
-		for ev := range strings.SplitAfterSeq(stream(id), "\n\n") {
-			if ev == "" {
-				continue
+		for i, ev := range strings.SplitAfter(strings.TrimSuffix(stream(id), "\n\n"), "\n\n") {
+			if i == events/2 {
+				read("early")
 			}
-			_, _ = io.WriteString(writerOf{w}, ev)
+			_, _ = w.Write([]byte(ev))
+			if i == events {
+				_, _ = w.Write([]byte("\n\n"))
+			}
 			_ = w.Flush()
-		}
-		if kind == "early" {
-			_, _ = io.Copy(io.Discard, r.Body)
 		}
 	}
 }
-
-type writerOf struct{ wire.Responder }
 
 // burn keeps every core busy until the returned function is called.
 func burn() (stop func()) {
@@ -168,16 +170,16 @@ func (h *halves) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// bodyFor sends most bodies at once, some in two halves, and some of those to
-// the early backend such that the second waits for the answer.
-func bodyFor(i int, early bool, body []byte, answered chan struct{}) (r io.Reader, replay func() io.Reader) {
+// bodyFor sends most bodies at once and some in two halves; of those for the
+// early backend some send the second only when the answer has begun.
+func bodyFor(i int, kind string, body []byte, answered chan struct{}) (r io.Reader, replay func() io.Reader) {
 	h := &halves{first: body[:len(body)/2], second: body[len(body)/2:]}
 	switch {
-	case i%16 == 5 && early:
+	case false:
 		h.gate = answered
-	case i%4 == 1:
+	case i%4 == 1 && kind != "never":
 		pause := make(chan struct{})
-		time.AfterFunc(300*time.Microsecond, func() { close(pause) })
+		time.AfterFunc(3*time.Millisecond, func() { close(pause) })
 		h.gate = pause
 	default:
 		return bytes.NewReader(body), func() io.Reader { return bytes.NewReader(body) }
@@ -195,12 +197,12 @@ func oneStream(client *Transport, proxy string, i int, bodies [][]byte) error {
 	if i%3 == 0 {
 		length = -1
 	}
-	kind := [2]string{"early", "late"}[i/16%2]
+	kind := [4]string{"early", "late", "early", "never"}[i/16%4]
 	target := fmt.Sprintf("/%s/%d", kind, i)
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	answered := make(chan struct{})
-	r, replay := bodyFor(i, kind == "early", body, answered)
+	r, replay := bodyFor(i, kind, body, answered)
 	in, err := client.RoundTrip(ctx, &wire.Outgoing{Method: "POST", Scheme: "http", Authority: proxy,
 		Target: target, Body: r, ContentLength: length, Replay: replay})
 	close(answered)
