@@ -7,6 +7,6 @@ const (
 
 func builtinCodes() []CodeInfo {
 	return []CodeInfo{
-		{PolicyNoEffect, Warning, "setting without effect", "Remove the setting, or change it as the message says."},
+		{PolicyNoEffect, Warning, "setting not applied as written", "Remove the setting, or change it as the message says; the document is usable as it is."},
 	}
 }

@@ -30,6 +30,7 @@ const (
 	ServingPlaintext     Code = "SP1526"
 	ServingNoConfig      Code = "SP1527"
 	ServingLength        Code = "SP1528"
+	ServingServedBoth    Code = "SP1529"
 )
 
 func servingCodes() []CodeInfo {
@@ -58,9 +59,10 @@ func servingCodes() []CodeInfo {
 		{ServingTraffic, Error, "traffic configuration is wrong", "Percentages are integers from 0 to 100 that add up to 100, with a route for every served entity."},
 		{ServingGateway, Error, "protection is not supported yet", "Guardrails and rate limits are refused rather than ignored; remove them or enforce them in the gateway."},
 		{ServingNotActive, Warning, "feature has no effect yet", "It is kept and listed, nothing acts on it."},
-		{ServingScope, Warning, "secret scope is kept only", "The bundle declares the scope; its secrets come from elsewhere."},
+		{ServingScope, Info, "secret scope is kept only", "The bundle declares the scope; its secrets come from elsewhere."},
 		{ServingPlaintext, Warning, "credential is written in plain text", "Use a secret reference {{secrets/<scope>/<key>}} or a variable."},
 		{ServingNoConfig, Warning, "endpoint serves nothing", "It stays NOT_READY until it has served entities."},
+		{ServingServedBoth, Error, "served_models and served_entities together", "Keep served_entities."},
 		{ServingLength, Error, "value is too long", "Shorten it to the limit of the resource."},
 	}
 }

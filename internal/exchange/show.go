@@ -16,6 +16,9 @@ type Shown struct {
 // ShowHeader returns the value of a header as a trace may show it: credentials
 // are masked, and of Authorization only the scheme is left.
 func (x *Exchange) ShowHeader(name, value string) string {
+	if value == "" {
+		return ""
+	}
 	if wire.EqualName(name, "Authorization") || wire.EqualName(name, "Proxy-Authorization") {
 		if scheme, rest, ok := strings.Cut(value, " "); ok && rest != "" {
 			return scheme + " ****"

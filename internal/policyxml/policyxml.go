@@ -96,7 +96,7 @@ func unreadable(doc Document) diag.List {
 // IsExpression reports whether text, without the white space around it, is
 // exactly one policy expression. Named values may stand in it or be filled in.
 func IsExpression(text string) bool {
-	text = strings.TrimSpace(mask(text))
+	text = strings.Trim(mask(text), blanks)
 	if !syntax.Begins(text) {
 		return false
 	}

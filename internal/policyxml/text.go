@@ -128,7 +128,7 @@ func (r *reader) mixed(at int) {
 // expressionError reports a lexical error of an expression, if any.
 func (r *reader) expressionError(err error, place func(int) int) {
 	var e *syntax.Error
-	if !errors.As(err, &e) {
+	if !errors.As(err, &e) || r.stopped {
 		return
 	}
 	f := r.report(diag.PolicyExpressionSyntax, place(e.Offset), "%s", e.Msg)
@@ -148,6 +148,9 @@ func offset(err error) int {
 
 // inspectAll judges the values of a well-formed document of format xml.
 func (r *reader) inspectAll(n *Node) {
+	if r.stopped {
+		return
+	}
 	r.tag = n.Name
 	for i := range n.Attrs {
 		a := &n.Attrs[i]

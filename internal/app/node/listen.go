@@ -9,7 +9,6 @@ import (
 	"net"
 	"sync"
 	"syscall"
-	"time"
 
 	"sallyport/internal/app/settings"
 	"sallyport/internal/wire"
@@ -138,5 +137,14 @@ func (n *Node) shutdown(ctx context.Context, planes []string) error {
 	return all
 }
 
-// startGrace is how long tools wait for a node to become ready.
-const startGrace = 5 * time.Second
+// Address of a plane.
+type Address struct{ Plane, Address string }
+
+// Addresses lists where the node listens.
+func (n *Node) Addresses() []Address {
+	var as []Address
+	for _, l := range n.listeners {
+		as = append(as, Address{l.plane, l.net.Addr().String()})
+	}
+	return as
+}

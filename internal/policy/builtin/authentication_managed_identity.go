@@ -30,8 +30,7 @@ func authenticationManagedIdentity() *policy.Policy {
 			"Tokens are cached and renewed ahead of their end; caching them by policy as well only makes them stale.",
 			"The token goes wherever the request goes: set the backend before you trust it with one.",
 		},
-		Unavailable: nil,
-		Examples:    []policy.Example{{Title: "Call Azure OpenAI", XML: `<authentication-managed-identity resource="https://cognitiveservices.azure.com" />`}},
+		Examples: []policy.Example{{Title: "Call Azure OpenAI", XML: `<authentication-managed-identity resource="https://cognitiveservices.azure.com" />`}},
 	}}
 }
 

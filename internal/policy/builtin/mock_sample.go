@@ -20,7 +20,7 @@ const (
 // sampleBody makes a body that fits a JSON schema; nil when none can be made.
 // The same schema always gives the same body.
 func sampleBody(raw json.RawMessage, contentType string) []byte {
-	s := &sampler{root: raw}
+	s := &sampler{root: raw, open: []string{"#"}}
 	v := s.value(raw, 0)
 	if strings.HasPrefix(contentType, "text/") && contentType != "text/json" {
 		var text string

@@ -101,6 +101,7 @@ func (s *scene) fixture(word, rest string) {
 		}
 		s.backends[first] = &exchange.BackendEntity{ID: first, Base: base}
 	case "list":
+		s.lists[first] = nil
 		for _, r := range strings.Fields(second) {
 			from, to, _ := strings.Cut(r, "-")
 			s.lists[first] = append(s.lists[first], policy.AddressRange{From: netip.MustParseAddr(from), To: netip.MustParseAddr(to)})
@@ -371,6 +372,9 @@ func (s *scene) reply() string {
 		r.Reason = wire.StatusText(r.Status)
 	}
 	for _, f := range s.x.ReplyHeader() {
+		if f.Name == "Vary" && r.Header.Has(f.Name) { // both varies hold
+			f.Value = r.Header.Joined(f.Name) + ", " + f.Value
+		}
 		r.Header.Set(f.Name, f.Value)
 	}
 	var b strings.Builder

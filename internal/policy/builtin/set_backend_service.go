@@ -38,8 +38,8 @@ func setBackendService() *policy.Policy {
 
 func buildSetBackendService(e *policy.Element, env policy.Env) (policy.Step, diag.List) {
 	var fs diag.List
-	for _, a := range setBackendService().Spec.Attrs[2:] {
-		if v := e.Value(a.Name); v.IsSet() {
+	for _, a := range setBackendService().Spec.Attrs {
+		if v := e.Value(a.Name); v.IsSet() && (strings.HasPrefix(a.Name, "sf-") || strings.HasPrefix(a.Name, "dapr-")) {
 			fs.Add(diag.PolicyNotSupported, v.Pos(), e.Name, "The '%s' attribute is not supported yet.", a.Name)
 		}
 	}

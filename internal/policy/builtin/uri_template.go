@@ -189,16 +189,15 @@ func (t uriTemplate) copyUnmatched(query, request, declared string) string {
 func has(query, name string) bool { _, ok := exchange.QueryGet(query, name); return ok }
 
 // hasDotSegment reports whether a path has a segment "." or "..", also in the
-// encoded spelling that backends decode.
+// encoded spellings and with the other slashes that some backends decode.
 func hasDotSegment(path string) bool {
+	if strings.ContainsAny(path, `%\`) {
+		path = strings.NewReplacer("%2e", ".", "%2f", "/", "%5c", "/", `\`, "/").Replace(strings.ToLower(path))
+	}
 	for path != "" {
 		var seg string
 		seg, path, _ = strings.Cut(path, "/")
-		if len(seg) == 0 || len(seg) > len("%2e%2e") {
-			continue
-		}
-		switch strings.ReplaceAll(strings.ToLower(seg), "%2e", ".") {
-		case ".", "..":
+		if seg == "." || seg == ".." {
 			return true
 		}
 	}

@@ -279,9 +279,13 @@ func TestCancelAndDeadline(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		first := make([]byte, len("first"))
+		if _, err := io.ReadFull(in.Body, first); err != nil {
+			t.Fatal(err)
+		}
 		go func() { <-reached; cancel() }()
-		if b, err := io.ReadAll(in.Body); string(b) != "first" || wire.KindOf(err) != wire.KindCanceled {
-			t.Errorf("cancelled in the body: %q %v", b, err)
+		if _, err := in.Body.Read(first); wire.KindOf(err) != wire.KindCanceled {
+			t.Errorf("cancelled in the body: %v", err)
 		}
 		_ = in.Body.Close()
 		<-left

@@ -145,46 +145,39 @@ func TestStreamsAreNeverCut(t *testing.T) {
 	}
 }
 
-// halves is a body whose second half comes later: after a short pause, or when
-// the answer has begun.
-type halves struct {
-	first, second []byte
-	gate          <-chan struct{}
+// pieces is a body that arrives bit by bit.
+type pieces struct {
+	rest []byte
+	each int
+	wait func() // before every piece but the first
+	sent bool
 }
 
-func (h *halves) Read(p []byte) (int, error) {
-	if len(h.first) > 0 {
-		n := copy(p, h.first)
-		h.first = h.first[n:]
-		return n, nil
-	}
-	if h.gate != nil {
-		<-h.gate
-		h.gate = nil
-	}
-	n := copy(p, h.second)
-	h.second = h.second[n:]
-	if n == 0 {
+func (b *pieces) Read(p []byte) (int, error) {
+	if len(b.rest) == 0 {
 		return 0, io.EOF
 	}
+	if b.sent {
+		b.wait()
+	}
+	b.sent = true
+	n := copy(p, b.rest[:min(b.each, len(b.rest))])
+	b.rest = b.rest[n:]
 	return n, nil
 }
 
-// bodyFor sends most bodies at once and some in two halves; of those for the
-// early backend some send the second only when the answer has begun.
+// bodyFor sends most bodies at once and some in four pieces; of those for the
+// early backend some stop until the answer has begun.
 func bodyFor(i int, kind string, body []byte, answered chan struct{}) (r io.Reader, replay func() io.Reader) {
-	h := &halves{first: body[:len(body)/2], second: body[len(body)/2:]}
+	b := &pieces{rest: body, each: len(body)/4 + 1, wait: func() { time.Sleep(time.Millisecond) }}
 	switch {
-	case false:
-		h.gate = answered
+	case i%16 == 5 && kind == "early":
+		b.wait = func() { <-answered }
 	case i%4 == 1 && kind != "never":
-		pause := make(chan struct{})
-		time.AfterFunc(3*time.Millisecond, func() { close(pause) })
-		h.gate = pause
 	default:
 		return bytes.NewReader(body), func() io.Reader { return bytes.NewReader(body) }
 	}
-	return h, nil
+	return b, nil
 }
 
 func oneStream(client *Transport, proxy string, i int, bodies [][]byte) error {

@@ -34,6 +34,7 @@ type Recorder struct {
 	flushes  int
 	announce []string
 	trailers wire.Header
+	aborted  bool
 }
 
 // WriteHead implements wire.Responder; hop-by-hop headers are dropped and a

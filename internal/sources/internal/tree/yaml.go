@@ -129,7 +129,7 @@ func (c *yamlConverter) mapping(y *yaml.Node, depth int) *Node {
 			continue
 		}
 		if k.Kind != yaml.ScalarNode {
-			c.fail(k, "a key must be a text")
+			c.fail(k, "a key must be a text; a value that starts with '{{' needs quotes")
 			continue
 		}
 		if seen[k.Value] {
