@@ -17,7 +17,7 @@ type CodeInfo struct {
 // Catalogue returns every code, sorted. Each area of the house adds its own in
 // a file named after it (codes_policy.go, codes_settings.go …).
 func Catalogue() []CodeInfo {
-	all := slices.Concat(settingsCodes(), sourceCodes(), policyCodes(), checkCodes(), servingCodes(), rangesCodes())
+	all := slices.Concat(settingsCodes(), sourceCodes(), policyCodes(), checkCodes(), builtinCodes(), servingCodes(), rangesCodes())
 	slices.SortFunc(all, func(a, b CodeInfo) int {
 		if a.Code < b.Code {
 			return -1

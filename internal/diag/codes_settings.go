@@ -15,6 +15,7 @@ const (
 	SettingsOpen          Code = "SP1011" // listener open to the network without tokens
 	SettingsPlaintext     Code = "SP1012" // tokens would travel unencrypted
 	SettingsRisky         Code = "SP1013" // allowed, and rarely meant
+	StateUnusable         Code = "SP1014" // the local state file
 )
 
 func settingsCodes() []CodeInfo {
@@ -32,5 +33,6 @@ func settingsCodes() []CodeInfo {
 		{SettingsOpen, Error, "listener is open to the network without a token", "Add an entry under tokens, or listen on a loopback address."},
 		{SettingsPlaintext, Warning, "tokens travel unencrypted", "Use the tls settings of the listener, or end TLS in front of it on the same machine."},
 		{SettingsRisky, Warning, "setting that is rarely meant", "Keep it only if the effect that the message describes is what you want."},
+		{StateUnusable, Error, "local state cannot be kept", "Make the folder of state.dir writable for this user only; it holds generated subscription keys."},
 	}
 }

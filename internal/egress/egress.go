@@ -1,179 +1,150 @@
-// Package egress makes every outgoing connection: name overrides, the source
-// address, which destinations are allowed, TLS rules of a backend.
-// It knows nothing of requests, policies or credentials.
-// Start at Dialer.
+// Package egress makes every outgoing connection: names that stand for private
+// addresses, the local address to leave from, which destinations are forbidden,
+// TLS rules and proxies of backends.
+// It must not know APIs, policies or credentials, nor read a byte of what is
+// sent.
+// Start at New; rules.go decides, dial.go connects, transport.go hands out
+// transports.
 package egress
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
-
-	"sallyport/internal/wire"
-	"sallyport/internal/wire/std"
 )
 
-// Config of a dialer. The zero value dials everything but link-local addresses.
+// DefaultConnectTimeout bounds name look-up and TCP connect together.
+const DefaultConnectTimeout = 10 * time.Second
+
+// Config sets up a Dialer.
 type Config struct {
-	// SourceAddress is the local address to call from; zero lets the system choose.
+	// SourceAddress is the local address to leave from; the zero value lets the
+	// system choose.
 	SourceAddress netip.Addr
-	// Hosts overrides names: "name" or "name:port" to "address" or
-	// "address:port". What stands here is allowed, whatever its address.
+	// Hosts maps "name" or "name:port" to "address" or "address:port" and comes
+	// before DNS: private endpoints without private DNS. The address may be
+	// another name, which is then looked up.
 	Hosts          map[string]string
-	ConnectTimeout time.Duration // default 10 s
-	// AllowLinkLocal permits 169.254.0.0/16 and fe80::/10, where clouds keep
-	// their metadata and token services.
+	ConnectTimeout time.Duration
+	// AllowLinkLocal lifts the rule against link-local and metadata addresses.
+	// An address written in Hosts is allowed without it.
 	AllowLinkLocal bool
-	DenyCIDRs      []netip.Prefix
-	AllowCIDRs     []netip.Prefix // when set, nothing else is allowed
+	// DenyCIDRs are forbidden, whatever else allows them.
+	DenyCIDRs []netip.Prefix
+	// AllowCIDRs, when there are any, are the only destinations besides the
+	// addresses written in Hosts. They do not lift the rule against link-local
+	// addresses.
+	AllowCIDRs []netip.Prefix
 }
 
-// Dialer makes connections under the rules of its configuration. It is safe
-// for concurrent use.
+// Dialer makes connections under one set of rules. It is safe for concurrent
+// use.
 type Dialer struct {
-	cfg   Config
-	hosts map[string]string
+	source  netip.Addr
+	timeout time.Duration
+	hosts   map[string]target
+	rules   rules
+	look    resolver
+	goos    string
 
-	mu         sync.Mutex
-	transports map[TLSOptions]*std.Transport
+	mu    sync.Mutex
+	pools map[poolKey]*pool
+	tick  uint64
 }
 
-// TLSOptions of a backend.
-type TLSOptions struct {
-	SkipChain, SkipName bool // accept any issuer, any name
+type target struct {
+	host    string
+	port    string // "" keeps the port asked for
+	literal bool   // host is an address
 }
 
-// New checks the configuration.
-func New(cfg Config) (*Dialer, error) {
-	if cfg.ConnectTimeout <= 0 {
-		cfg.ConnectTimeout = 10 * time.Second
+// New checks c and returns its dialer.
+func New(c Config) (*Dialer, error) {
+	d := newDialer(c)
+	for from, to := range c.Hosts {
+		key, err := hostsKey(from)
+		if err != nil {
+			return nil, fmt.Errorf("egress hosts: %q: %w", from, err)
+		}
+		t, err := hostsTarget(to)
+		if err != nil {
+			return nil, fmt.Errorf("egress hosts: %q: address %q: %w", from, to, err)
+		}
+		if _, twice := d.hosts[key]; twice {
+			return nil, fmt.Errorf("egress hosts: %q is given twice", key)
+		}
+		d.hosts[key] = t
 	}
-	d := &Dialer{cfg: cfg, hosts: make(map[string]string, len(cfg.Hosts)), transports: map[TLSOptions]*std.Transport{}}
-	for name, addr := range cfg.Hosts {
-		host := addr
-		if h, _, err := net.SplitHostPort(addr); err == nil {
-			host = h
+	for _, p := range slices.Concat(c.DenyCIDRs, c.AllowCIDRs) {
+		if !p.IsValid() {
+			return nil, fmt.Errorf("egress rules: invalid address range %v", p)
 		}
-		if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err != nil {
-			return nil, fmt.Errorf("host override %s: %q is not an address or address:port", name, addr)
-		}
-		d.hosts[strings.ToLower(name)] = addr
 	}
 	return d, nil
 }
 
-// overridden applies the host overrides to host:port.
-func (d *Dialer) overridden(addr string) (string, bool) {
-	host, port, err := net.SplitHostPort(addr)
+// WithLinkLocal returns a dialer with the same rules that may also reach
+// link-local addresses. It is for the platform's own identity endpoints, which
+// live there; configuration and policies never get it.
+func (d *Dialer) WithLinkLocal() *Dialer {
+	c := &Dialer{source: d.source, timeout: d.timeout, hosts: d.hosts, rules: d.rules, look: d.look, goos: d.goos,
+		pools: make(map[poolKey]*pool)}
+	c.rules.linkLocal = true
+	if len(d.rules.allow) > 0 {
+		c.rules.allow = slices.Concat(d.rules.allow, d.rules.metadata)
+	}
+	return c
+}
+
+// hostsKey normalises a name to lower case without a final dot.
+func hostsKey(s string) (string, error) {
+	host, port, err := splitOptionalPort(s)
 	if err != nil {
-		return addr, false
+		return "", err
 	}
-	to, ok := d.hosts[strings.ToLower(addr)]
-	if !ok {
-		to, ok = d.hosts[strings.ToLower(host)]
+	if port == "" {
+		return canonical(host), nil
 	}
-	if !ok {
-		return addr, false
-	}
-	if _, _, err := net.SplitHostPort(to); err == nil {
-		return to, true
-	}
-	return net.JoinHostPort(strings.Trim(to, "[]"), port), true
+	return net.JoinHostPort(canonical(host), port), nil
 }
 
-// DialContext connects to host:port. The rules are applied to the address
-// that is dialled, after the name was resolved, so that a name that changes
-// its address between check and use gains nothing.
-func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
-	target, fixed := d.overridden(addr)
-	nd := net.Dialer{Timeout: d.cfg.ConnectTimeout, KeepAlive: 30 * time.Second}
-	if d.cfg.SourceAddress.IsValid() {
-		nd.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(d.cfg.SourceAddress, 0))
-	}
-	if !fixed {
-		nd.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error { return d.check(address) }
-	}
-	conn, err := nd.DialContext(ctx, network, target)
-	if err == nil {
-		return conn, nil
-	}
-	return nil, d.explain(ctx, addr, err)
-}
-
-// check applies the rules to a resolved address.
-func (d *Dialer) check(address string) error {
-	ap, err := netip.ParseAddrPort(address)
+func hostsTarget(s string) (target, error) {
+	host, port, err := splitOptionalPort(s)
 	if err != nil {
-		return &deniedError{address, "it is not an IP address"}
+		return target{}, err
 	}
-	a := ap.Addr().Unmap().WithZone("")
-	for _, p := range d.cfg.DenyCIDRs {
-		if p.Contains(a) {
-			return &deniedError{a.String(), "egress.deny has " + p.String()}
+	_, parseErr := netip.ParseAddr(host)
+	return target{host: canonical(host), port: port, literal: parseErr == nil}, nil
+}
+
+func splitOptionalPort(s string) (host, port string, err error) {
+	host = s
+	if strings.HasPrefix(s, "[") || strings.Count(s, ":") == 1 {
+		if strings.HasSuffix(s, "]") {
+			host = s[1 : len(s)-1]
+		} else if host, port, err = net.SplitHostPort(s); err != nil {
+			return "", "", err
+		} else if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return "", "", fmt.Errorf("port %q is not a number from 1 to 65535", port)
 		}
 	}
-	if (a.IsLinkLocalUnicast() || a.IsLinkLocalMulticast()) && !d.cfg.AllowLinkLocal && !contains(d.cfg.AllowCIDRs, a) {
-		return &deniedError{a.String(), "link-local addresses hold cloud metadata services"}
+	if host == "" {
+		return "", "", fmt.Errorf("no host")
 	}
-	if len(d.cfg.AllowCIDRs) > 0 && !contains(d.cfg.AllowCIDRs, a) {
-		return &deniedError{a.String(), "egress.allow does not have it"}
+	if strings.ContainsAny(host, "/ @?#") {
+		return "", "", fmt.Errorf("write a name or an address, with an optional port, and no URL")
 	}
-	return nil
-}
-
-func contains(ps []netip.Prefix, a netip.Addr) bool {
-	for _, p := range ps {
-		if p.Contains(a) {
-			return true
+	if strings.Contains(host, ":") {
+		if _, err := netip.ParseAddr(host); err != nil {
+			return "", "", fmt.Errorf("not an address: %w", err)
 		}
 	}
-	return false
+	return host, port, nil
 }
 
-// deniedError says that a rule forbids an address.
-type deniedError struct{ address, why string }
-
-func (e *deniedError) Error() string {
-	return "egress to " + e.address + " is not allowed: " + e.why
-}
-
-func (d *Dialer) explain(ctx context.Context, addr string, err error) error {
-	var denied *deniedError
-	switch {
-	case errors.As(err, &denied):
-		return &wire.Error{Kind: wire.KindDenied, Op: "dial " + addr, Err: denied}
-	case ctx.Err() != nil:
-		return &wire.Error{Kind: wire.KindCanceled, Op: "dial " + addr, Err: ctx.Err()}
-	case errors.Is(err, syscall.EADDRNOTAVAIL) && d.cfg.SourceAddress.IsValid():
-		hint := ""
-		if d.cfg.SourceAddress.IsLoopback() {
-			hint = fmt.Sprintf(" (macOS wants `sudo ifconfig lo0 alias %s up` first)", d.cfg.SourceAddress)
-		}
-		return &wire.Error{Kind: wire.KindConnect, Op: "dial " + addr, Err: fmt.Errorf("this host has no address %s to call from%s: %w", d.cfg.SourceAddress, hint, err)}
-	}
-	var ne net.Error
-	if errors.As(err, &ne) && ne.Timeout() {
-		return &wire.Error{Kind: wire.KindConnect, Op: "dial " + addr, Err: fmt.Errorf("no connection within %s: %w", d.cfg.ConnectTimeout, err)}
-	}
-	return &wire.Error{Kind: wire.KindConnect, Op: "dial " + addr, Err: err}
-}
-
-// Transport returns the transport for these TLS options. Equal options share
-// one transport and its connection pools, also across reloads.
-func (d *Dialer) Transport(o TLSOptions) wire.Transport {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if t, ok := d.transports[o]; ok {
-		return t
-	}
-	cfg := std.TransportConfig{Dial: d.DialContext, SkipChain: o.SkipChain, SkipName: o.SkipName, ConnectTimeout: d.cfg.ConnectTimeout}
-	t := std.NewTransport(cfg)
-	d.transports[o] = t
-	return t
-}
+func canonical(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +24,10 @@ func (c *call) reply() {
 		r.Status = 200 // nothing was forwarded and nothing set a status: an empty 200
 	}
 	for _, f := range c.ReplyHeader() {
+		if wire.EqualName(f.Name, "Vary") { // the backend's list is kept
+			r.Header.Set(f.Name, mergeVary(r.Header.Joined("Vary"), f.Value))
+			continue
+		}
 		r.Header.Set(f.Name, f.Value)
 	}
 	if c.Trace != nil {
@@ -42,6 +47,19 @@ func (c *call) reply() {
 		c.copyBody()
 	}
 	c.traceReply()
+}
+
+// mergeVary adds a name to a Vary list that does not have it.
+func mergeVary(list, name string) string {
+	for v := range strings.SplitSeq(list, ",") {
+		if v = strings.TrimSpace(v); v == "*" || strings.EqualFold(v, name) {
+			return list
+		}
+	}
+	if list == "" {
+		return name
+	}
+	return list + ", " + name
 }
 
 // length is the body length to announce, and whether a body follows: answers

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"sallyport/internal/exchange"
-	"sallyport/internal/secret"
 	"sallyport/internal/telemetry"
 	"sallyport/internal/wire"
 )
@@ -14,24 +13,19 @@ import (
 // The shapes below are those of APIM's trace JSON (Azure documentation: Debug
 // your APIs using request tracing).
 
-type traceHeader struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
-}
-
 // beginTrace starts the record of this hop; called once the API is known.
 func (c *call) beginTrace() {
 	if c.Span.IsZero() { // a traced call is always joined
 		c.Span = telemetry.NewSpanContext()
 	}
-	title := c.In.Method + " " + c.maskURL(c.In.Target)
+	title := c.In.Method + " " + c.showTarget(c.In.Target)
 	c.Trace = c.g.cfg.Traces.Begin(telemetry.HopGateway, c.g.cfg.ServiceName, title, c.Span, c.Parent)
 	c.Trace.Start = c.Start
 	c.Trace.Add(telemetry.SectionInbound, telemetry.Entry{Source: "api-inspector", Timestamp: c.Start, Data: map[string]any{
 		"request": map[string]any{
 			"method":  c.In.Method,
-			"url":     c.In.Scheme + "://" + c.In.Host + c.maskURL(c.In.Target),
-			"headers": c.maskHeaders(c.In.Header),
+			"url":     c.In.Scheme + "://" + c.In.Host + c.showTarget(c.In.Target),
+			"headers": c.show(c.In.Header),
 		},
 	}})
 }
@@ -93,7 +87,7 @@ func (c *call) traceForward(out *wire.Outgoing, o exchange.ForwardOptions) {
 	c.Trace.Add(telemetry.SectionBackend, telemetry.Entry{Source: "forward-request", Data: map[string]any{
 		"message": "The request is sent to the backend. Timeout for the response head: " + timeout.String() + ".",
 		"backend": nullable(c.namedBackend()),
-		"request": map[string]any{"method": out.Method, "url": out.Scheme + "://" + out.Authority + c.maskURL(out.Target), "headers": c.maskHeaders(out.Header)},
+		"request": map[string]any{"method": out.Method, "url": out.Scheme + "://" + out.Authority + c.showTarget(out.Target), "headers": c.show(out.Header)},
 	}})
 }
 
@@ -110,7 +104,7 @@ func (c *call) traceForwarded(res *wire.Incoming, waited time.Duration) {
 	}
 	c.Trace.Add(telemetry.SectionBackend, telemetry.Entry{Source: "forward-request", Took: waited, Data: map[string]any{
 		"message":  "The backend has answered.",
-		"response": map[string]any{"status": map[string]any{"code": res.Status, "reason": res.Reason}, "headers": c.maskHeaders(res.Header)},
+		"response": map[string]any{"status": map[string]any{"code": res.Status, "reason": res.Reason}, "headers": c.show(res.Header)},
 	}})
 }
 
@@ -127,83 +121,39 @@ func (c *call) traceReply() {
 	}})
 }
 
-// maskHeaders copies headers for a trace with credentials made unreadable.
-func (c *call) maskHeaders(h wire.Header) []traceHeader {
-	out := make([]traceHeader, 0, len(h))
+// show is a header as the trace shows it, with credentials masked unless the
+// settings say otherwise (APIM itself shows them).
+func (c *call) show(h wire.Header) []exchange.Shown {
+	if c.g.cfg.MaskTraceSecrets {
+		return c.ShowHeaders(h)
+	}
+	out := make([]exchange.Shown, 0, len(h))
 	for _, f := range h {
-		v := f.Value
-		if c.g.cfg.MaskTraceSecrets && c.isCredential(f.Name, v) {
-			v = maskCredential(v)
-		}
-		out = append(out, traceHeader{f.Name, v})
+		out = append(out, exchange.Shown{Name: f.Name, Value: f.Value})
 	}
 	return out
 }
 
-func (c *call) isCredential(name, value string) bool {
-	switch strings.ToLower(name) {
-	case "authorization", "proxy-authorization", "api-key", "x-api-key", "ocp-apim-subscription-key", "apim-debug-authorization", "cookie", "set-cookie", "x-functions-key":
-		return true
-	}
-	if (c.key != "" && strings.Contains(value, c.key)) || (c.API != nil && wire.EqualName(name, c.API.KeyHeader)) {
-		return true
-	}
-	if be := c.Target.Backend; be != nil {
-		for _, cr := range be.Header {
-			if wire.EqualName(cr.Name, name) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// maskCredential keeps the scheme word of an Authorization value.
-func maskCredential(v string) string {
-	if scheme, rest, ok := strings.Cut(v, " "); ok && len(scheme) <= 10 {
-		return scheme + " " + secret.Mask(rest)
-	}
-	return secret.Mask(v)
-}
-
-// maskURL hides the subscription key (and a backend's query credentials) in a
-// request target.
-func (c *call) maskURL(target string) string {
+// showTarget masks credentials in the query of a request target. The log does
+// so always.
+func (c *call) showTarget(target string) string {
 	path, query, ok := strings.Cut(target, "?")
-	if !ok || (!c.g.cfg.MaskTraceSecrets && c.Trace != nil) {
+	if !ok {
 		return target
 	}
-	names := []string{"subscription-key", "api-key"}
-	if c.API != nil {
-		names = append(names, c.API.KeyQuery)
-	}
-	if be := c.Target.Backend; be != nil {
-		for _, cr := range be.Query {
-			names = append(names, cr.Name)
-		}
-	}
-	pairs := strings.Split(query, "&")
-	for i, p := range pairs {
-		k, v, _ := strings.Cut(p, "=")
-		for _, n := range names {
-			if strings.EqualFold(k, n) {
-				pairs[i] = k + "=" + secret.Mask(v)
-			}
-		}
-	}
-	return path + "?" + strings.Join(pairs, "&")
+	return path + "?" + c.ShowQuery(query)
 }
 
 // record is the access log record of this call.
 func (c *call) record(status int, total time.Duration) telemetry.AccessRecord {
 	r := telemetry.AccessRecord{
-		CorrelationID: c.ID, Method: c.In.Method, URL: c.In.Scheme + "://" + c.In.Host + c.maskURL(c.In.Target), Protocol: c.In.Proto, TLSVersion: c.In.TLSVersion,
+		CorrelationID: c.ID, Method: c.In.Method, URL: c.In.Scheme + "://" + c.In.Host + c.showTarget(c.In.Target), Protocol: c.In.Proto, TLSVersion: c.In.TLSVersion,
 		Client: c.Client, Status: status, ResponseSize: c.sent, RequestSize: c.In.ContentLength,
 		BackendStatus: c.backendCode, BackendTime: c.Timing.Backend, TotalTime: total,
 	}
 	if c.backendURL != "" {
 		scheme, rest, _ := strings.Cut(c.backendURL, "://")
-		r.BackendURL = scheme + "://" + c.maskURL(rest)
+		r.BackendURL = scheme + "://" + c.showTarget(rest)
 		r.BackendID, r.BackendMethod = c.namedBackend(), c.Request.Method
 	}
 	if c.API != nil {

@@ -207,7 +207,7 @@ func (w *sectionWalk) policy(n *policyxml.Node, fragment string) {
 			return
 		}
 		w.findings.Add(diag.PolicyUnknown, n.Pos, w.at.path, "There is no policy '%s'.", n.Name).
-			WithHint("%s", diag.DidYouMean(n.Name, w.deps.Registry.Names()))
+			WithHint("%s", diag.DidYouMean(n.Name, append([]string{"base", "include-fragment"}, w.deps.Registry.Names()...)))
 		return
 	}
 	if !w.allowed(n, p) {

@@ -89,18 +89,13 @@ func (c *checker) value(raw string, pos diag.Pos, path string, s Attr) Value {
 	if len(missing) > 0 {
 		return v
 	}
-	if isExpression(text) {
+	if policyxml.IsExpression(text) {
 		c.findings.Add(diag.PolicyExpression, pos, path, "Policy expressions are not supported yet.").
 			WithHint("give a literal value or a named value")
 		return v
 	}
 	c.literal(v, path, s)
 	return v
-}
-
-func isExpression(s string) bool {
-	s = strings.TrimSpace(s)
-	return strings.HasPrefix(s, "@(") || strings.HasPrefix(s, "@{")
 }
 
 func (c *checker) literal(v Value, path string, s Attr) {

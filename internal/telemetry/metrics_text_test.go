@@ -33,7 +33,21 @@ func TestWriteText(t *testing.T) {
 			got = append(got, strings.TrimSpace(line))
 		}
 	}
-	want := []string{
+	if d := cmp.Diff(expositionLines(), got); d != "" {
+		t.Error(d)
+	}
+	for _, s := range []string{
+		`sallyport_build_info{goversion="go`, `version="1.2.3"} 1`, "go_goroutines ", "process_start_time_seconds ",
+		`sallyport_request_duration_seconds_bucket{api="chat",step="total",le="0.0025"} 1`,
+	} {
+		if !strings.Contains(b.String(), s) {
+			t.Errorf("no %q in\n%s", s, b.String())
+		}
+	}
+}
+
+func expositionLines() []string {
+	return []string{
 		`sallyport_backend_requests_total{backend="foundry",code="200"} 1`,
 		`sallyport_backend_requests_total{backend="foundry",code="error"} 2`,
 		`sallyport_config_findings{severity="error"} 5`,
@@ -63,16 +77,5 @@ func TestWriteText(t *testing.T) {
 		`sallyport_serving_request_duration_seconds_sum{endpoint="dublin-chat"} 1`,
 		`sallyport_serving_request_duration_seconds_count{endpoint="dublin-chat"} 1`,
 		`sallyport_serving_requests_total{code="200",endpoint="dublin-chat"} 1`,
-	}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Error(d)
-	}
-	for _, s := range []string{
-		`sallyport_build_info{goversion="go`, `version="1.2.3"} 1`, "go_goroutines ", "process_start_time_seconds ",
-		`sallyport_request_duration_seconds_bucket{api="chat",step="total",le="0.0025"} 1`,
-	} {
-		if !strings.Contains(b.String(), s) {
-			t.Errorf("no %q in\n%s", s, b.String())
-		}
 	}
 }

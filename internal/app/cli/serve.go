@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -103,9 +104,16 @@ func runServe(ctx context.Context, e *env, set *settings.Settings) error {
 	return n.Run(ctx)
 }
 
+// logBuffer is how many bytes of log lines may wait for a slow sink.
+const logBuffer = 4 << 20
+
 func newLogger(e *env, set *settings.Settings, m *telemetry.Metrics) (*slog.Logger, func(), error) {
-	out := telemetry.NewLogWriter(e.stderr)
+	out := telemetry.NewAsyncWriter(e.stderr, logBuffer)
 	m.WatchLog(out.Dropped)
 	log, err := telemetry.NewLogger(out, set.Log.Level, set.Log.Format)
-	return log, func() { _ = out.Close() }, err
+	return log, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		_ = out.Close(ctx)
+	}, err
 }

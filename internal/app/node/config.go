@@ -15,21 +15,24 @@ import (
 	"sallyport/internal/telemetry"
 )
 
+// Environment looks up a variable of the process environment.
+type Environment func(name string) (string, bool)
+
 // ReadConfiguration reads what the settings point at: the APIOps folder and
 // the bundle. Generated keys are not filled in.
-func ReadConfiguration(set *settings.Settings) rollout.Candidate {
+func ReadConfiguration(set *settings.Settings, env Environment) rollout.Candidate {
 	var c rollout.Candidate
 	if set.Configuration.APIOps == "" {
 		c.Snapshot = &model.Snapshot{ServiceName: set.Service.Name}
 	} else {
 		snap, findings, listing := apiops.Load(set.Configuration.APIOps, apiops.Options{
-			Overrides: set.Configuration.Overrides, Tokens: token(set), ServiceName: set.Service.Name,
+			Overrides: set.Configuration.Overrides, Tokens: token(set, env), ServiceName: set.Service.Name,
 		})
 		c.Snapshot, c.Findings, c.Dirs = snap, findings, listing.Dirs()
 	}
 	if set.Serving.Enabled && set.Serving.Bundle != "" {
 		endpoints, findings := bundle.Load(set.Serving.Bundle, bundle.Options{
-			Variables: variable(set), AllowInsecureLoopback: set.Serving.AllowInsecureLoopback, Target: set.Serving.Target,
+			Variables: variable(set, env), AllowInsecureLoopback: set.Serving.AllowInsecureLoopback, Target: set.Serving.Target,
 		})
 		c.Findings = append(c.Findings, findings...)
 		if c.Snapshot != nil {
@@ -48,9 +51,9 @@ func dirOf(file string) string {
 }
 
 // token gives {#NAME#} its value: the environment first, then the settings.
-func token(set *settings.Settings) func(string) (string, bool) {
+func token(set *settings.Settings, env Environment) func(string) (string, bool) {
 	return func(name string) (string, bool) {
-		if v, ok := os.LookupEnv(name); ok {
+		if v, ok := env(name); ok {
 			return v, true
 		}
 		v, ok := set.Configuration.Tokens[name]
@@ -60,9 +63,9 @@ func token(set *settings.Settings) func(string) (string, bool) {
 
 // variable gives a bundle variable its value, as the Databricks CLI does:
 // BUNDLE_VAR_name of the environment, then ours, then the bundle's default.
-func variable(set *settings.Settings) func(string) (string, bool) {
+func variable(set *settings.Settings, env Environment) func(string) (string, bool) {
 	return func(name string) (string, bool) {
-		if v, ok := os.LookupEnv("BUNDLE_VAR_" + name); ok {
+		if v, ok := env("BUNDLE_VAR_" + name); ok {
 			return v, true
 		}
 		v, ok := set.Serving.Variables[name]
@@ -72,7 +75,7 @@ func variable(set *settings.Settings) func(string) (string, bool) {
 
 // read is ReadConfiguration with generated subscription keys filled in.
 func (n *Node) read() rollout.Candidate {
-	c := ReadConfiguration(n.set)
+	c := ReadConfiguration(n.set, n.env)
 	if c.Snapshot == nil {
 		return c
 	}

@@ -9,9 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
+	"os"
 	"path/filepath"
-	"sync"
 
 	"sallyport/internal/app/rollout"
 	"sallyport/internal/app/settings"
@@ -43,9 +42,9 @@ type Node struct {
 	rollout *rollout.Rollout
 	manage  wire.Handler
 	keys    *store.KeyFile
+	env     Environment
 	reload  chan struct{}
 
-	mu        sync.Mutex
 	listeners []*listener
 }
 
@@ -54,13 +53,17 @@ type Options struct {
 	Version string
 	Log     *slog.Logger
 	Metrics *telemetry.Metrics
+	Env     Environment // nil = the process environment
 }
 
 // New builds the process and loads its configuration for the first time. A
 // configuration with errors is returned as findings; the process could run,
 // but it has nothing to serve.
 func New(set *settings.Settings, o Options) (*Node, diag.List, error) {
-	n := &Node{set: set, log: o.Log, metrics: o.Metrics, debug: telemetry.NewDebugCredentials(), reload: make(chan struct{}, 1)}
+	n := &Node{set: set, log: o.Log, metrics: o.Metrics, debug: telemetry.NewDebugCredentials(), env: o.Env, reload: make(chan struct{}, 1)}
+	if n.env == nil {
+		n.env = os.LookupEnv
+	}
 	n.traces = telemetry.NewTraces(int(set.Trace.MaxBytes), set.Trace.TTL)
 	var err error
 	if n.keys, err = store.Open(filepath.Join(set.State.Dir, "keys.json")); err != nil {
@@ -184,9 +187,14 @@ func (n *Node) management() wire.Handler {
 		tokens = append(tokens, t.Value)
 	}
 	return arm.New(arm.Config{
-		ServiceName: n.set.Service.Name, Tokens: tokens, Ready: n.gateway.Ready, Status: n.status, Snapshot: n.rollout.Snapshot,
+		ServiceName: n.set.Service.Name, Tokens: tokens, Ready: n.gateway.Ready, Status: n.armStatus, Snapshot: n.rollout.Snapshot,
 		Metrics: n.metrics, Traces: n.traces, Debug: n.debug, Workspace: n.serving, Log: n.log,
 	})
+}
+
+func (n *Node) armStatus() arm.Status {
+	s := n.rollout.Status()
+	return arm.Status{Generation: s.Generation, LoadedAt: s.LoadedAt, LastAttempt: s.LastAttempt, Accepted: s.Accepted, Findings: s.Findings}
 }
 
 // Status is how the last attempts to load the configuration went.
@@ -228,5 +236,3 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	return errors.Join(failed, n.drain())
 }
-
-var _ netip.Addr

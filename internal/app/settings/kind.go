@@ -287,3 +287,16 @@ func deployment() kind[Deployment] {
 		return Deployment{Name: name, Kind: kind}, nil
 	}}
 }
+
+// endpoint is where a name leads: an address, or address:port.
+func endpoint() kind[string] {
+	return kind[string]{typ: "address", want: "an IP address, or address:port", parse: func(s, _ string) (string, error) {
+		if _, err := netip.ParseAddrPort(s); err == nil {
+			return s, nil
+		}
+		if _, err := netip.ParseAddr(s); err != nil {
+			return "", errWant
+		}
+		return s, nil
+	}}
+}

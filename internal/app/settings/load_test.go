@@ -126,7 +126,7 @@ func TestFile(t *testing.T) {
 	want.Configuration.Tokens = map[string]secret.Text{"MODEL_URL": secret.New("http://127.0.0.1:8083")}
 	want.Configuration.Reload = false
 	want.Tokens = []Token{{"admin", secret.New("0123456789abcdef")}}
-	want.Egress.Hosts = map[string]netip.Addr{"foundry.example.com": netip.MustParseAddr("10.1.2.3")}
+	want.Egress.Hosts = map[string]string{"foundry.example.com": "10.1.2.3"}
 	want.Egress.Allow = []netip.Prefix{netip.MustParsePrefix("::/0")}
 	want.State.Dir = filepath.Join("conf", ".sallyport")
 	want.Sandbox.Deployments = []Deployment{{"gpt", "chat"}, {"vec", "embedding"}}

@@ -84,12 +84,11 @@ type Serving struct {
 
 // Configuration says where the gateway's configuration comes from.
 type Configuration struct {
-	APIOps       string // folder
-	Overrides    []string
-	Tokens       map[string]secret.Text // values of {#NAME#}
-	Reload       bool
-	ServeHealthy bool
-	Debounce     time.Duration
+	APIOps    string // folder
+	Overrides []string
+	Tokens    map[string]secret.Text // values of {#NAME#}
+	Reload    bool
+	Debounce  time.Duration
 }
 
 // Token is a bearer token that opens the management and serving planes.
@@ -110,7 +109,7 @@ type Identity struct {
 
 // Egress rules every outgoing connection.
 type Egress struct {
-	Hosts          map[string]netip.Addr // name overrides (private DNS)
+	Hosts          map[string]string // name overrides (private DNS): address or address:port
 	Allow, Deny    []netip.Prefix
 	ConnectTimeout time.Duration
 }
@@ -137,6 +136,7 @@ type Sandbox struct {
 	Listen      string
 	Deployments []Deployment   // none = the sandbox's own selection
 	AllowFrom   []netip.Prefix // none = nobody
+	TokensFrom  []netip.Prefix // who may ask for tokens; none = loopback
 	Gap         time.Duration  // between two events of a stream
 }
 

@@ -81,7 +81,6 @@ func configurationTable() []setting {
 		list("configuration.overrides", needed(file()), "", "Override files (configuration.<environment>.yaml), applied in order.", func(s *Settings) *[]string { return &s.Configuration.Overrides }),
 		named("configuration.tokens", secretText(), "Values of {#NAME#} in override files.", func(s *Settings) *map[string]secret.Text { return &s.Configuration.Tokens }),
 		one("configuration.reload", boolean(), "true", "Reload when files change.", func(s *Settings) *bool { return &s.Configuration.Reload }),
-		one("configuration.serveHealthy", boolean(), "false", "Serve the APIs without errors when others have some, instead of keeping the previous configuration.", func(s *Settings) *bool { return &s.Configuration.ServeHealthy }),
 		one("configuration.debounce", duration(0, time.Minute), "200ms", "Quiet time after a change before the reload.", func(s *Settings) *time.Duration { return &s.Configuration.Debounce }),
 	}
 }
@@ -95,7 +94,7 @@ func accessTable() []setting {
 		one("identity.clientSecret", secretText(), "", "Secret of the application.", func(s *Settings) *secret.Text { return &s.Identity.ClientSecret }),
 		one("identity.certificateFile", file(), "", "Certificate and key of the application (PEM or PKCS #12).", func(s *Settings) *string { return &s.Identity.CertificateFile }),
 		one("identity.authorityHost", baseURL(), "", "Sign-in host; empty = the public cloud.", func(s *Settings) *string { return &s.Identity.AuthorityHost }),
-		named("egress.hosts", needed(ip()), "Addresses of names, instead of asking DNS.", func(s *Settings) *map[string]netip.Addr { return &s.Egress.Hosts }),
+		named("egress.hosts", endpoint(), "Addresses of names (name or name:port), instead of asking DNS.", func(s *Settings) *map[string]string { return &s.Egress.Hosts }),
 		list("egress.allow", cidr(), "", "Destinations that may be connected to; none = all.", func(s *Settings) *[]netip.Prefix { return &s.Egress.Allow }),
 		list("egress.deny", cidr(), "", "Destinations that may not be connected to; wins over allow.", func(s *Settings) *[]netip.Prefix { return &s.Egress.Deny }),
 		one("egress.connectTimeout", duration(time.Millisecond, time.Hour), "10s", "Time to connect, for everything but the gateway's backends.", func(s *Settings) *time.Duration { return &s.Egress.ConnectTimeout }),
@@ -119,6 +118,7 @@ func sandboxTable() []setting {
 		one("sandbox.listen", listen(), "127.0.0.1:8083", "Address of the sandbox model.", func(s *Settings) *string { return &s.Sandbox.Listen }),
 		list("sandbox.deployments", deployment(), "", "Deployments that the sandbox offers; none = one of each kind.", func(s *Settings) *[]Deployment { return &s.Sandbox.Deployments }),
 		list("sandbox.allowFrom", cidr(), "127.0.0.0/8, ::1/128", "Addresses the sandbox model answers to; none = nobody.", func(s *Settings) *[]netip.Prefix { return &s.Sandbox.AllowFrom }),
+		list("sandbox.tokensFrom", cidr(), "", "Addresses that may ask the sandbox's metadata service for tokens; none = loopback.", func(s *Settings) *[]netip.Prefix { return &s.Sandbox.TokensFrom }),
 		one("sandbox.gap", duration(0, time.Minute), "20ms", "Pause between two events of a stream.", func(s *Settings) *time.Duration { return &s.Sandbox.Gap }),
 	}
 }

@@ -103,7 +103,7 @@ func (c *converter) parse() *yaml.Node {
 }
 
 // errorLine finds the position inside a YAML error message.
-var errorLine = regexp.MustCompile(`line (\d+)(?:, column (\d+))?: *`)
+var errorLine = regexp.MustCompile(`(?:line |at L)(\d+)(?:(?:, column |\.C|:)(\d+))?: *`)
 
 // syntaxError digs position and cause out of the library's errors.
 func (c *converter) syntaxError(err error) (diag.Pos, string) {

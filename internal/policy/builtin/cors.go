@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"strconv"
 	"strings"
 
 	"sallyport/internal/diag"
@@ -97,17 +98,24 @@ func canonicalOrigin(s string) (string, bool) {
 		return s, true
 	}
 	s = strings.ToLower(strings.TrimSuffix(s, "/"))
-	scheme, host, ok := strings.Cut(s, "://")
-	if !ok || scheme == "" || host == "" || strings.ContainsAny(host, "/?#@* \t\r\n,") {
+	scheme, authority, ok := strings.Cut(s, "://")
+	if !ok || scheme == "" || strings.ContainsAny(s, "?#@* \t\r\n,") || strings.Contains(authority, "/") {
 		return "", false
 	}
-	switch scheme {
-	case "http":
-		host = strings.TrimSuffix(host, ":80")
-	case "https":
-		host = strings.TrimSuffix(host, ":443")
+	host, port := authority, ""
+	if i := strings.LastIndexByte(authority, ':'); i >= 0 && !strings.HasSuffix(authority, "]") {
+		host, port = authority[:i], authority[i+1:]
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return "", false
+		}
 	}
-	return scheme + "://" + host, host != ""
+	if host == "" || strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
+		return "", false
+	}
+	if port == "" || scheme == "http" && port == "80" || scheme == "https" && port == "443" {
+		return scheme + "://" + host, true
+	}
+	return scheme + "://" + host + ":" + port, true
 }
 
 // tokenList is a list of methods or headers, or all of them.

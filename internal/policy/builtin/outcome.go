@@ -16,9 +16,7 @@ func fail(x *exchange.Exchange, f *exchange.Failure) policy.Outcome {
 // noEffect reports a setting that does nothing, or not what it says. A document
 // is usable all the same.
 func noEffect(fs *diag.List, pos diag.Pos, path, format string, args ...any) *diag.Finding {
-	f := fs.Add(diag.PolicyNoEffect, pos, path, format, args...)
-	f.Severity = diag.Warning
-	return f
+	return fs.Add(diag.PolicyNoEffect, pos, path, format, args...)
 }
 
 // startReply makes the response a fresh, empty one. Closing the old body ends

@@ -96,7 +96,7 @@ func (l *loader) version(a *model.API, r tree.Reader, res string) {
 	}
 	id, ok := referenceID(ref, "apiVersionSets")
 	if !ok {
-		l.out.Add(diag.SourceReference, r.Pos("apiVersionSetId"), res, "'%s' is not a version set id", ref).WithHint("write /apiVersionSets/{name} or a full ARM id")
+		l.out.Add(diag.SourceReference, r.Pos("apiVersionSetId"), res, "'%s' is not a version set id", r.Show("apiVersionSetId")).WithHint("write /apiVersionSets/{name} or a full ARM id")
 		return
 	}
 	a.VersionSetID = id
@@ -111,7 +111,7 @@ func (l *loader) revision(a *model.API, r tree.Reader, res string) {
 	case a.Revision == "":
 		l.out.Add(diag.SourceRevision, r.Node().Pos, res, "the folder name ends in ;rev= without a number")
 	case prop != "" && prop != a.Revision:
-		l.out.Add(diag.SourceRevision, r.Pos("apiRevision"), res, "apiRevision is '%s', but the folder is revision '%s'", prop, a.Revision)
+		l.out.Add(diag.SourceRevision, r.Pos("apiRevision"), res, "apiRevision is '%s', but the folder is revision '%s'", r.Show("apiRevision"), a.Revision)
 	}
 	if r.Has("isCurrent") && r.Bool("isCurrent", a.IsCurrent) != a.IsCurrent {
 		l.out.Add(diag.SourceRevision, r.Pos("isCurrent"), res, "isCurrent is %t, but the folder name says otherwise", !a.IsCurrent).

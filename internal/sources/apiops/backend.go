@@ -75,7 +75,7 @@ func (l *loader) pool(r tree.Reader, res string) []model.PoolMember {
 		}
 		id, ok := referenceID(ref, "backends")
 		if !ok {
-			l.out.Add(diag.SourceReference, m.Pos("id"), res, "'%s' is not a backend id", ref).WithHint("write /backends/{name} or a full ARM id")
+			l.out.Add(diag.SourceReference, m.Pos("id"), res, "'%s' is not a backend id", m.Show("id")).WithHint("write /backends/{name} or a full ARM id")
 			continue
 		}
 		out = append(out, model.PoolMember{BackendID: id, Priority: m.Int("priority", 1), Weight: m.Int("weight", 1), Pos: m.Pos("id")})

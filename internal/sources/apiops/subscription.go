@@ -27,7 +27,7 @@ func (l *loader) readSubscriptions(dir string) {
 		if owner := r.String("ownerId"); owner != "" {
 			var ok bool
 			if s.OwnerID, ok = referenceID(owner, "users"); !ok {
-				l.out.Add(diag.SourceReference, r.Pos("ownerId"), f.res, "'%s' is not a user id", owner).WithHint("write /users/{id} or a full ARM id")
+				l.out.Add(diag.SourceReference, r.Pos("ownerId"), f.res, "'%s' is not a user id", r.Show("ownerId")).WithHint("write /users/{id} or a full ARM id")
 			}
 		}
 		if l.scope(s, r, f.res) {
@@ -78,7 +78,7 @@ func (l *loader) scope(s *model.Subscription, r tree.Reader, res string) bool {
 	case ok && kind == "products" && ref.id != "":
 		s.Scope, s.ScopeID = model.ScopeProduct, ref.id
 	default:
-		l.out.Add(diag.SourceReference, r.Pos("scope"), res, "scope '%s' cannot be understood", text).
+		l.out.Add(diag.SourceReference, r.Pos("scope"), res, "scope '%s' cannot be understood", r.Show("scope")).
 			WithHint("write /products/{id}, /apis/{id}, /apis, or a full ARM id")
 		return false
 	}

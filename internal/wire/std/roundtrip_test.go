@@ -83,7 +83,6 @@ const emptyOK = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 func TestRequestOnTheWire(t *testing.T) {
 	addr, got := recorder(t, emptyOK)
-	tr := transport(t, TransportConfig{})
 	for _, tc := range []struct {
 		name string
 		out  wire.Outgoing
@@ -109,7 +108,7 @@ func TestRequestOnTheWire(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.out.Scheme, tc.out.Authority = "http", addr
-			fetch(t, tr, &tc.out)
+			fetch(t, transport(t, TransportConfig{}), &tc.out)
 			if diff := cmp.Diff(strings.Replace(tc.want, "ADDR", addr, 1), <-got); diff != "" {
 				t.Error(diff)
 			}

@@ -72,6 +72,20 @@ func (r Reader) String(name string) string {
 	return ""
 }
 
+// Show returns a text property for a finding: what came from outside the file
+// (a token, a variable) may be a secret and is not shown.
+func (r Reader) Show(name string) string {
+	v := r.node.Get(name)
+	switch {
+	case v == nil:
+		return ""
+	case v.Filled:
+		return "…"
+	default:
+		return v.Text
+	}
+}
+
 // Secret returns a text property whose characters are never shown.
 func (r Reader) Secret(name string) secret.Text { return secret.New(r.String(name)) }
 

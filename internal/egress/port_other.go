@@ -1,0 +1,7 @@
+//go:build !linux
+
+package egress
+
+import "syscall"
+
+func latePort(syscall.RawConn) {}
