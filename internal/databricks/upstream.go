@@ -126,7 +126,7 @@ func (c *call) forward(ctx context.Context, ent *entity, doc *document, hops int
 	if err != nil {
 		return c.noAnswer(ctx, ent, err)
 	}
-	defer in.Body.Close()
+	defer func() { _ = in.Body.Close() }()
 	c.rec.UpstreamStatus = in.Status
 	c.traceResponse(in)
 	src := &upstreamBody{in: in.Body, silence: silence, limit: limit}

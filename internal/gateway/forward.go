@@ -159,11 +159,11 @@ func (c *call) roundTrip(out *wire.Outgoing, o exchange.ForwardOptions) (*wire.I
 	}
 	timer := time.AfterFunc(timeout, func() { cancel(errBackendTimeout) })
 	res, err := c.transport().RoundTrip(ctx, out)
-	if !timer.Stop() && err == nil && context.Cause(ctx) == errBackendTimeout {
+	if !timer.Stop() && err == nil && errors.Is(context.Cause(ctx), errBackendTimeout) {
 		_ = res.Body.Close()
 		err = errBackendTimeout
 	}
-	if err != nil && context.Cause(ctx) == errBackendTimeout {
+	if err != nil && errors.Is(context.Cause(ctx), errBackendTimeout) {
 		err = &wire.Error{Kind: wire.KindTimeout, Op: "forward", Err: errBackendTimeout}
 	}
 	return res, err

@@ -36,7 +36,8 @@ func (c *call) onError() {
 
 func (c *call) errorResponse(f *exchange.Failure) {
 	c.Response.Body.Close()
-	h := append(c.Response.Header[:0], headerField{Name: "Content-Type", Value: "application/json"})
+	h := c.Response.Header[:0]
+	h.Add("Content-Type", "application/json")
 	h = append(h, f.Header...)
 	c.Response = exchange.Response{Status: f.Status, Header: h}
 	if f.Status == 401 {

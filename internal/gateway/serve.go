@@ -45,7 +45,7 @@ func (g *Gateway) ServeWire(ctx context.Context, in *wire.Request, w wire.Respon
 	defer c.end()
 	defer c.recovered()
 
-	out := policy.Continue
+	var out policy.Outcome
 	switch {
 	case !c.match():
 		if out = policy.Fail; c.preflight() {

@@ -77,7 +77,7 @@ func validateSettings(path string, overrides []string) (*settings.Settings, diag
 	file := path
 	if info.IsDir() {
 		file = filepath.Join(path, "sallyport.yaml")
-		if _, err := os.Stat(file); err != nil {
+		if !exists(file) {
 			set, fs := settings.Load(settings.Options{})
 			set.Configuration.APIOps, set.Configuration.Overrides, set.Serving.Bundle = path, overrides, ""
 			return set, fs, nil
@@ -90,6 +90,11 @@ func validateSettings(path string, overrides []string) (*settings.Settings, diag
 		set.Configuration.Overrides = append(set.Configuration.Overrides, overrides...)
 	}
 	return set, fs, nil
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
 
 // check does what a rollout would do, and puts nothing in force.

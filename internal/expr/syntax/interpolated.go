@@ -66,7 +66,7 @@ func (s *Scanner) part(f *interp, v *text, format bool) bool {
 		if s.at(1) == byte(r) {
 			n = 2
 		} else if r == '}' && !format {
-			s.fail(s.pos, "'}' in an interpolated string must be written twice")
+			_ = s.fail(s.pos, "'}' in an interpolated string must be written twice")
 		}
 	}
 	v.add(r)
@@ -84,7 +84,7 @@ func (s *Scanner) format(f *interp) Token {
 		rest := s.src[s.pos:]
 		quoted := f.verbatim && strings.HasPrefix(rest, `""`)
 		if rest[0] == '"' && !quoted {
-			s.fail(start, "'}' expected; a conditional expression inside an interpolated string needs parentheses")
+			_ = s.fail(start, "'}' expected; a conditional expression inside an interpolated string needs parentheses")
 			f.hole = false
 			break
 		}
@@ -92,14 +92,14 @@ func (s *Scanner) format(f *interp) Token {
 			break
 		}
 		if rest[0] == '{' && !strings.HasPrefix(rest, "{{") {
-			s.fail(s.pos, "'{' is not expected in a format")
+			_ = s.fail(s.pos, "'{' is not expected in a format")
 		}
 		if !s.part(f, &v, true) {
 			break // skip reports the line end
 		}
 	}
 	if v := v.String(); v == "" {
-		s.fail(start, "empty format")
+		_ = s.fail(start, "empty format")
 	}
 	return Token{Kind: HoleFormat, Start: start, End: s.pos, Value: v.String(), Verbatim: f.verbatim}
 }

@@ -122,11 +122,11 @@ func (s *Scanner) char() Token {
 func (s *Scanner) unit(t *Token, units []uint16) {
 	switch len(units) {
 	case 0:
-		s.fail(t.Start, "empty character literal")
+		_ = s.fail(t.Start, "empty character literal")
 		return
 	case 1:
 	default:
-		s.fail(t.Start, `more than one character between single quotes; strings are written with "`)
+		_ = s.fail(t.Start, `more than one character between single quotes; strings are written with "`)
 	}
 	t.Unit = units[0]
 	t.Value = string(utf16.Decode(units[:1]))
@@ -155,7 +155,7 @@ func (s *Scanner) escape() rune {
 	if k := strings.IndexRune(simpleEscapes, r); k >= 0 {
 		return rune(simpleValues[k])
 	}
-	s.fail(start, `unknown escape sequence '\%c'; write '\\%c', or a verbatim string @"…"`, r, r)
+	_ = s.fail(start, `unknown escape sequence '\%c'; write '\\%c', or a verbatim string @"…"`, r, r)
 	return r
 }
 
@@ -172,11 +172,11 @@ func (s *Scanner) hex(start, least, most int) rune {
 	s.pos += n
 	switch {
 	case n < least && least == most:
-		s.fail(start, "the escape sequence needs %d hexadecimal digits", least)
+		_ = s.fail(start, "the escape sequence needs %d hexadecimal digits", least)
 	case n < least:
-		s.fail(start, "the escape sequence needs hexadecimal digits")
+		_ = s.fail(start, "the escape sequence needs hexadecimal digits")
 	case v > utf8.MaxRune:
-		s.fail(start, "U+%X is not a character; the last is U+10FFFF", v)
+		_ = s.fail(start, "U+%X is not a character; the last is U+10FFFF", v)
 	default:
 		return rune(v)
 	}

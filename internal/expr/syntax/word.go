@@ -14,7 +14,7 @@ func (s *Scanner) ident() (Token, bool) {
 	var b strings.Builder
 	for s.pos < len(s.src) {
 		r, n := utf8.DecodeRuneInString(s.src[s.pos:])
-		if r == '\\' && (s.at(1) == 'u' || s.at(1) == 'U') {
+		if r == '\\' && (s.at(1) == 'u' || s.at(1) == 'U') { //nolint:gocritic // a switch would need a label for the breaks
 			before, errs := s.pos, len(s.errs)
 			r = s.escape()
 			if !isIdent(r, before == start) {

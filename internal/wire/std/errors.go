@@ -107,11 +107,10 @@ func abortedTexts() []string {
 
 func isProtocol(err error) bool {
 	var (
-		pe *http.ProtocolError
 		tp *textproto.Error
 		te textproto.ProtocolError
 	)
-	if errors.As(err, &pe) || errors.As(err, &tp) || errors.As(err, &te) {
+	if errors.As(err, &tp) || errors.As(err, &te) {
 		return true
 	}
 	text := err.Error()

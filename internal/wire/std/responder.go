@@ -26,7 +26,6 @@ type responder struct {
 	rc      *http.ResponseController
 	timeout time.Duration
 	head    bool // the request was HEAD
-	h1      bool
 
 	wrote    bool
 	noBody   bool

@@ -20,11 +20,11 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.active.Add(-1)
 	c := new(call)
 	if status := s.admit(&c.req, r); status != 0 {
-		refuse(w, status)
+		refuse(w, r, status)
 		return
 	}
 	rc := http.NewResponseController(w)
-	c.resp = responder{w: w, rc: rc, timeout: s.cfg.WriteTimeout, head: r.Method == http.MethodHead, h1: r.ProtoMajor == 1}
+	c.resp = responder{w: w, rc: rc, timeout: s.cfg.WriteTimeout, head: r.Method == http.MethodHead}
 	hasBody := r.Body != nil && r.Body != http.NoBody
 	if hasBody {
 		c.body = inbound{src: r.Body, left: r.ContentLength, w: w, rc: rc, h1: r.ProtoMajor == 1,
@@ -43,7 +43,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) run(c *call, r *http.Request, hasBody bool) {
 	defer func() {
 		v := recover()
-		if v != nil && v != http.ErrAbortHandler && s.cfg.OnPanic != nil {
+		if v != nil && v != any(http.ErrAbortHandler) && s.cfg.OnPanic != nil {
 			s.cfg.OnPanic(v, debug.Stack())
 		}
 		abort := v != nil || c.resp.aborted
@@ -59,10 +59,12 @@ func (s *Server) run(c *call, r *http.Request, hasBody bool) {
 }
 
 // refuse answers what never reaches the handler.
-func refuse(w http.ResponseWriter, status int) {
+func refuse(w http.ResponseWriter, r *http.Request, status int) {
 	h := w.Header()
 	h["Content-Type"] = []string{"text/plain; charset=utf-8"}
-	h["Connection"] = []string{"close"}
+	if r.ProtoMajor == 1 { // on HTTP/2 it would end the other streams as well
+		h["Connection"] = []string{"close"}
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(http.StatusText(status)))
 }

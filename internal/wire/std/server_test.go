@@ -369,3 +369,18 @@ func TestHeadTwiceAndBadStatus(t *testing.T) {
 	br, _ := raw(t, addr, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
 	_, _ = io.ReadAll(br)
 }
+
+func FuzzOriginForm(f *testing.F) {
+	for _, s := range []string{"/a?b", "http://h/a", "http://h?x", "*", "h:443", "//a", "/a#b", "://"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		target, ok := originForm(s)
+		if ok && (!strings.HasPrefix(target, "/") || strings.Contains(target, "#")) {
+			t.Errorf("originForm(%q) = %q", s, target)
+		}
+		if ok && !strings.HasSuffix(s, strings.TrimPrefix(target, "/")) {
+			t.Errorf("originForm(%q) = %q is not what was sent", s, target)
+		}
+	})
+}

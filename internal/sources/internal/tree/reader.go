@@ -172,10 +172,15 @@ func (r Reader) Strings(name string) []string {
 	return out
 }
 
-// Sub returns a reader of an object property; its reader is empty when the
-// property is absent.
+// Sub returns a reader of an object property. Its Node is nil when the property
+// is absent; when it is something else, that is reported once and the reader is
+// empty and silent.
 func (r Reader) Sub(name string) Reader {
-	return Reader{node: r.get(name, Object), at: r.at + name + ".", path: r.path, out: r.out}
+	v := r.get(name, Object)
+	if v == nil && r.Has(name) {
+		return r.silent(r.Pos(name))
+	}
+	return Reader{node: v, at: r.at + name + ".", path: r.path, out: r.out}
 }
 
 // Item returns a reader of the i-th item of the list property called name.
@@ -183,9 +188,15 @@ func (r Reader) Item(name string, i int, n *Node) Reader {
 	at := r.at + name + "[" + strconv.Itoa(i) + "]"
 	if n.Kind != Object {
 		r.out.Add(diag.SourceType, n.Pos, r.path, "property '%s' must be %s, not %s", at, Object, n.Kind)
-		n = &Node{Kind: Object, Pos: n.Pos}
+		return r.silent(n.Pos)
 	}
 	return Reader{node: n, at: at + ".", path: r.path, out: r.out}
+}
+
+// silent stands in for an object that is something else: what it lacks is not
+// worth another finding.
+func (r Reader) silent(pos diag.Pos) Reader {
+	return Reader{node: &Node{Kind: Object, Pos: pos}, path: r.path, out: new(diag.List)}
 }
 
 // Known warns about property names that are not in the list but look like a
