@@ -107,7 +107,7 @@ func (s *Scanner) prefixed() Token {
 	case strings.HasPrefix(rest, `$@"`):
 		return s.begin(3, true)
 	case strings.HasPrefix(rest, `@$"`):
-		s.fail(s.pos, `@$"…" needs C# 8; write $@"…"`)
+		_ = s.fail(s.pos, `@$"…" needs C# 8; write $@"…"`)
 		return s.begin(3, true)
 	}
 	if rest[0] == '@' {
@@ -120,9 +120,9 @@ func (s *Scanner) prefixed() Token {
 	}
 	switch {
 	case strings.HasPrefix(rest, "@(") || strings.HasPrefix(rest, "@{"):
-		s.fail(s.pos, "an expression cannot contain another one; write the code without '@'")
+		_ = s.fail(s.pos, "an expression cannot contain another one; write the code without '@'")
 	default:
-		s.fail(s.pos, "'%c' is not expected here", rest[0])
+		_ = s.fail(s.pos, "'%c' is not expected here", rest[0])
 	}
 	return s.take(Invalid, 1)
 }
@@ -177,17 +177,17 @@ func (s *Scanner) invalid() Token {
 	r, n := utf8.DecodeRuneInString(s.src[s.pos:])
 	switch {
 	case r == utf8.RuneError && n == 1:
-		s.fail(s.pos, "invalid UTF-8")
+		_ = s.fail(s.pos, "invalid UTF-8")
 	case strings.ContainsRune("“”„‟«»", r):
-		s.fail(s.pos, `typographic quote %c; write "`, r)
+		_ = s.fail(s.pos, `typographic quote %c; write "`, r)
 	case strings.ContainsRune("‘’‚‛", r):
-		s.fail(s.pos, "typographic quote %c; write '", r)
+		_ = s.fail(s.pos, "typographic quote %c; write '", r)
 	case r == '#':
-		s.fail(s.pos, "'#' is not expected here; expressions have no preprocessor directives")
+		_ = s.fail(s.pos, "'#' is not expected here; expressions have no preprocessor directives")
 	case unicode.IsPrint(r):
-		s.fail(s.pos, "'%c' is not expected here", r)
+		_ = s.fail(s.pos, "'%c' is not expected here", r)
 	default:
-		s.fail(s.pos, "invisible character U+%04X", r)
+		_ = s.fail(s.pos, "invisible character U+%04X", r)
 	}
 	return s.take(Invalid, n)
 }
