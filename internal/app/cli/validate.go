@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sort"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -59,7 +58,7 @@ func runValidate(e *env, o *validateOptions, path string) error {
 		fs = append(fs, c.Findings...)
 	}
 	fs.Sort()
-	if err := writeFindings(e, o.format, fs, c.Snapshot); err != nil {
+	if err := writeFindings(e, o.format, fs, c.Read); err != nil {
 		return err
 	}
 	if fs.HasErrors() {
@@ -117,7 +116,7 @@ func check(set *settings.Settings) (rollout.Candidate, error) {
 	return c, nil
 }
 
-func writeFindings(e *env, format string, fs diag.List, s *model.Snapshot) error {
+func writeFindings(e *env, format string, fs diag.List, read []rollout.Count) error {
 	switch format {
 	case "json":
 		return diag.WriteJSON(e.stdout, fs)
@@ -134,48 +133,29 @@ func writeFindings(e *env, format string, fs diag.List, s *model.Snapshot) error
 		}
 	}
 	printFindings(e, e.stdout, shown)
-	if s != nil {
-		fmt.Fprintln(e.stdout, "read: "+inventory(s))
+	if len(read) > 0 {
+		fmt.Fprintln(e.stdout, "read: "+inventory(read))
 	}
 	_, err := fmt.Fprintf(e.stdout, "%d error(s), %d warning(s)\n", fs.Count(diag.Error), fs.Count(diag.Warning))
 	return err
 }
 
-// inventory says what was read; kinds that are kept but not used yet are
-// named too.
-func inventory(s *model.Snapshot) string {
-	operations := 0
-	for _, a := range s.APIs {
-		operations += len(a.Operations)
-	}
-	parts := []string{}
-	add := func(n int, what string) {
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, what))
+// inventory says what was read; kinds that are kept but have no effect yet are
+// named apart.
+func inventory(counts []rollout.Count) string {
+	var served, kept []string
+	for _, c := range counts {
+		switch text := fmt.Sprintf("%d %s", c.N, c.Kind); {
+		case c.N == 0:
+		case c.Served:
+			served = append(served, text)
+		default:
+			kept = append(kept, text)
 		}
 	}
-	add(len(s.APIs), "apis")
-	add(operations, "operations")
-	add(len(s.Products), "products")
-	add(len(s.Subscriptions), "subscriptions")
-	add(len(s.NamedValues), "named values")
-	add(len(s.Backends), "backends")
-	add(len(s.Fragments), "policy fragments")
-	add(len(s.VersionSets), "version sets")
-	add(len(s.ServingEndpoints), "serving endpoints")
-	kept := map[string]int{"tags": len(s.Tags), "loggers": len(s.Loggers), "diagnostics": len(s.Diagnostics), "gateways": len(s.Gateways), "groups": len(s.Groups)}
-	for _, r := range s.Kept {
-		kept[r.Kind]++
+	text := strings.Join(served, ", ")
+	if len(kept) > 0 {
+		text += "; kept, without effect yet: " + strings.Join(kept, ", ")
 	}
-	var kinds []string
-	for k, n := range kept {
-		if n > 0 {
-			kinds = append(kinds, fmt.Sprintf("%d %s", n, k))
-		}
-	}
-	sort.Strings(kinds)
-	if len(kinds) > 0 {
-		parts = append(parts, "kept, not used yet: "+strings.Join(kinds, ", "))
-	}
-	return strings.Join(parts, ", ")
+	return text
 }

@@ -20,13 +20,43 @@ type Options struct {
 
 // Print writes the journey of a call, beginning at d.
 func Print(w io.Writer, d *telemetry.Document, o Options) {
-	p := &printer{w: w, color: o.Color}
+	p := &printer{w: w, color: o.Color, root: commonDir(places(d, nil))}
 	p.hop(d, "")
 }
 
 type printer struct {
 	w     io.Writer
 	color bool
+	root  string // folder that all policy files share; not repeated on every line
+}
+
+// places collects where the steps of all hops stand.
+func places(d *telemetry.Document, at []string) []string {
+	for _, entries := range d.TraceEntries {
+		for _, e := range entries {
+			if e.At != "" {
+				at = append(at, e.At)
+			}
+		}
+	}
+	for _, h := range d.Hops {
+		at = places(h, at)
+	}
+	return at
+}
+
+// commonDir is the longest folder path that all places begin with.
+func commonDir(at []string) string {
+	if len(at) == 0 {
+		return ""
+	}
+	dir := at[0][:strings.LastIndexByte(at[0], '/')+1]
+	for _, a := range at {
+		for dir != "" && !strings.HasPrefix(a, dir) {
+			dir = dir[:strings.LastIndexByte(strings.TrimSuffix(dir, "/"), '/')+1]
+		}
+	}
+	return dir
 }
 
 func (p *printer) paint(code, s string) string {
@@ -86,7 +116,7 @@ func (p *printer) entry(indent string, e telemetry.DocumentEntry) {
 	line := fmt.Sprintf("%s  %9s  %9s  %-30s %s", indent, "+"+clock(e.Elapsed), took, e.Source, Summary(e.Data))
 	fmt.Fprint(p.w, strings.TrimRight(line, " "))
 	if e.At != "" {
-		fmt.Fprint(p.w, "  ", p.dim(e.At))
+		fmt.Fprint(p.w, "  ", p.dim(strings.TrimPrefix(e.At, p.root)))
 	}
 	fmt.Fprintln(p.w)
 }
@@ -132,12 +162,16 @@ func summarize(m map[string]any) string {
 		parts = append(parts, strings.TrimSpace(str(r["method"])+" "+str(r["url"])))
 	}
 	if r, ok := m["response"].(map[string]any); ok {
-		if s, ok := r["status"].(map[string]any); ok {
-			parts = append(parts, strings.TrimSpace(str(s["code"])+" "+str(s["reason"])))
+		if s := scalar(r["status"]); s != "" {
+			parts = append(parts, s)
 		}
 	}
 	if h, ok := m["header"].(map[string]any); ok {
-		parts = append(parts, str(h["name"])+": "+str(h["value"]))
+		if v := str(h["value"]); v != "" {
+			parts = append(parts, str(h["name"])+": "+v)
+		} else {
+			parts = append(parts, str(h["name"])+" ("+strings.ToLower(strings.TrimSuffix(str(m["message"]), "."))+")")
+		}
 	}
 	if e, ok := m["lastError"].(map[string]any); ok {
 		parts = append(parts, strings.TrimSpace(str(e["reason"])+": "+str(e["message"])+" "+str(e["path"])))

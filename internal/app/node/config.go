@@ -29,6 +29,9 @@ func ReadConfiguration(set *settings.Settings, env Environment) rollout.Candidat
 			Overrides: set.Configuration.Overrides, Tokens: token(set, env), ServiceName: set.Service.Name,
 		})
 		c.Snapshot, c.Findings, c.Dirs = snap, findings, listing.Dirs()
+		for _, n := range listing.Counts {
+			c.Read = append(c.Read, rollout.Count{Kind: n.Kind, N: n.N, Served: n.Served})
+		}
 	}
 	if set.Serving.Enabled && set.Serving.Bundle != "" {
 		endpoints, findings := bundle.Load(set.Serving.Bundle, bundle.Options{
@@ -37,6 +40,7 @@ func ReadConfiguration(set *settings.Settings, env Environment) rollout.Candidat
 		c.Findings = append(c.Findings, findings...)
 		if c.Snapshot != nil {
 			c.Snapshot.ServingEndpoints = endpoints
+			c.Read = append(c.Read, rollout.Count{Kind: "serving endpoints", N: len(endpoints), Served: true})
 		}
 		c.Dirs = append(c.Dirs, dirOf(set.Serving.Bundle))
 	}

@@ -19,7 +19,15 @@ type Candidate struct {
 	Snapshot *model.Snapshot
 	Findings diag.List
 	Dirs     []string // to watch
-	Files    []string
+	Read     []Count  // what was read, for people
+}
+
+// Count of one kind of resource. One that is not served is read and kept, and
+// has no effect yet.
+type Count struct {
+	Kind   string
+	N      int
+	Served bool
 }
 
 // Status tells how the last attempts went.
