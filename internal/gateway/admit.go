@@ -66,7 +66,7 @@ func (c *call) preflight() bool {
 	if key, _ := c.api.FindKey(in.Header, c.Request.Query); key != "" {
 		product = c.rt.plan.Admit(c.api, key).Product
 	}
-	m, params := c.rt.plan.Match(method, in.Host, in.Target, in.Header, c.Params[:0])
+	m, params := c.rt.plan.Match(method, in.Target, in.Header, c.Params[:0])
 	c.Params = params
 	line := c.api.Pipeline(m.Op, product)
 	if len(line.Preflight) == 0 {

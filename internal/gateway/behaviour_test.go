@@ -11,7 +11,6 @@ import (
 
 	"sallyport/internal/gateway"
 	"sallyport/internal/model"
-	"sallyport/internal/telemetry"
 	"sallyport/internal/wire"
 	"sallyport/internal/wire/wiretest"
 )
@@ -328,4 +327,21 @@ func TestDebugTokens(t *testing.T) {
 	}
 }
 
-var _ = telemetry.DebugOK
+func TestUnknownHost(t *testing.T) {
+	f := newFixture(t, wire.HandlerFunc(echo), snapshot(api("a", "a", "GET /x")))
+	f.deps.Hostnames = []string{"api.example.com"}
+	f.load(snapshot(api("a", "a", "GET /x")))
+	if r := f.call("GET", "/a/x"); r.Status() != 404 || r.Body() != "" || len(f.backend.Calls()) != 0 {
+		t.Errorf("unknown host: %d %q", r.Status(), r.Body())
+	}
+	for host, want := range map[string]int{"api.example.com": 200, "API.example.com:8443": 200, "192.0.2.1": 404, "example.com": 404} {
+		r := wiretest.NewRequest("GET", "/a/x", "")
+		r.Host = host
+		if got := wiretest.Serve(f.Gateway, r).Status(); got != want {
+			t.Errorf("host %s: %d, want %d", host, got, want)
+		}
+	}
+	if r := f.call("GET", "/status-0123456789abcdef"); r.Status() != 200 {
+		t.Errorf("status path: %d", r.Status())
+	}
+}

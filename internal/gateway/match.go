@@ -8,10 +8,18 @@ import (
 	"sallyport/internal/telemetry"
 )
 
+// unknownHost answers a host name that is not configured: an empty 404 before
+// any policy.
+func (c *call) unknownHost() {
+	c.Failure = exchange.OperationNotFound()
+	c.Response.Status = c.Failure.Status
+	c.reply()
+}
+
 // match finds API and operation and prepares the message to the backend.
 func (c *call) match() bool {
 	in := c.In
-	m, params := c.rt.plan.Match(in.Method, in.Host, in.Target, in.Header, c.Params)
+	m, params := c.rt.plan.Match(in.Method, in.Target, in.Header, c.Params)
 	c.Params = params
 	c.api, c.op, c.MatchedPath = m.API, m.Op, m.Path
 	if m.API == nil || !c.servesScheme() {

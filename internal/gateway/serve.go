@@ -44,6 +44,10 @@ func (g *Gateway) ServeWire(ctx context.Context, in *wire.Request, w wire.Respon
 	}
 	defer c.end()
 	defer c.recovered()
+	if !c.rt.plan.Serves(in.Host) {
+		c.unknownHost()
+		return
+	}
 
 	var out policy.Outcome
 	switch {

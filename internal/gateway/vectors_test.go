@@ -68,7 +68,7 @@ func TestMatchingVectors(t *testing.T) {
 	check(t, f, "text around a parameter, no match", "GET", "/prec/doc/a.xml", "404")
 	check(t, f, "parentheses", "GET", "/prec/items(7)/x", "200")
 	for target, op := range map[string]string{"/prec/users/me": "GET /users/me", "/prec/users/1": "GET /users/{id}", "/prec/users/1/2": "GET /users/*", "/prec/q?a=1": "GET /q?a={a}", "/prec/q": "GET /q"} {
-		m, _ := f.Plan().Match("GET", "gw.test", target, nil, nil)
+		m, _ := f.Plan().Match("GET", target, nil, nil)
 		if m.Op == nil || m.Op.Model.DisplayName != op {
 			t.Errorf("precedence: %s matched %+v, want %s", target, m.Op, op)
 		}

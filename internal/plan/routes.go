@@ -141,10 +141,7 @@ type Match struct {
 
 // Match finds API and operation of a request. Params found are appended to
 // params, so that a caller who hands in a buffer causes no allocation.
-func (p *Plan) Match(method, host, target string, header wire.Header, params []exchange.Param) (Match, []exchange.Param) {
-	if p.routes.hosts != nil && !p.routes.serves(host) {
-		return Match{}, params
-	}
+func (p *Plan) Match(method, target string, header wire.Header, params []exchange.Param) (Match, []exchange.Param) {
 	path, query, _ := strings.Cut(target, "?")
 	m, ok := p.routes.match(path, query, header)
 	if !ok {
@@ -168,6 +165,10 @@ func wildcardValue(rest, v string) string {
 	}
 	return rest[len(rest)-len(v)-1:]
 }
+
+// Serves reports whether requests for this host name are served: every one,
+// unless host names are configured.
+func (p *Plan) Serves(host string) bool { return p.routes.hosts == nil || p.routes.serves(host) }
 
 func (r *routes) serves(host string) bool {
 	if i := strings.LastIndexByte(host, ':'); i > 0 && !strings.HasSuffix(host, "]") {

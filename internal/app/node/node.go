@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"sallyport/internal/app/rollout"
 	"sallyport/internal/app/settings"
@@ -135,10 +136,16 @@ func (n *Node) buildServing() error {
 	}
 	n.serving = databricks.New(databricks.Config{
 		Tokens: tokens, Secrets: secretScopes(s.Secrets), Transport: d.Transport(egress.TLSOptions{}), AllowInsecureLoopback: s.AllowInsecureLoopback,
-		Traces: n.traces, Log: n.log, MaxBody: s.MaxBody, UpstreamTimeout: s.UpstreamTimeout,
+		Traces: n.traces, Log: n.log, MaxBody: s.MaxBody, UpstreamTimeout: s.UpstreamTimeout, WorkspaceHost: hostOf(s.PublicURL),
 		Observe: func(r databricks.CallRecord) { n.metrics.Serving(r.Endpoint, r.Status, r.Duration) },
 	})
 	return nil
+}
+
+func hostOf(baseURL string) string {
+	_, rest, _ := strings.Cut(baseURL, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return host
 }
 
 // secretScopes is a set of secret scopes from the settings.

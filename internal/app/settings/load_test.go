@@ -46,7 +46,7 @@ func TestDefaults(t *testing.T) {
 		Gateway: Gateway{
 			Listen: "127.0.0.1:8080", Correlation: "W3C", DrainTimeout: 30 * time.Second,
 			Limits:   Limits{RequestLine: 16 << 10, Headers: 64 << 10, BufferedBody: 16 << 20},
-			Timeouts: Timeouts{ReadHeader: 10 * time.Second, Idle: 120 * time.Second, Connect: 10 * time.Second, Request: 300 * time.Second, Write: 30 * time.Second},
+			Timeouts: Timeouts{ReadHeader: 10 * time.Second, Idle: 120 * time.Second, Request: 300 * time.Second, Write: 30 * time.Second},
 		},
 		Management:    Management{Listen: "127.0.0.1:8081"},
 		Serving:       Serving{Listen: "127.0.0.1:8082", MaxBody: 16 << 20, UpstreamTimeout: 297 * time.Second},
@@ -69,7 +69,6 @@ const full = `
 service: {name: house}
 gateway:
   listen: 0.0.0.0:80
-  publicUrl: https://api.example.com/
   tls: {listen: ":8443", certFile: tls/cert.pem, keyFile: /abs/key.pem}
   hostnames: [API.example.com]
   trustedProxies: [10.0.0.0/8, 192.0.2.7]
@@ -77,7 +76,7 @@ gateway:
   correlation: None
   stripSubscriptionKey: true
   limits: {requestLine: 8KiB, headers: 32768, bufferedBody: 1MiB, requestBody: 0}
-  timeouts: {readHeader: 1s, idle: 2s, connect: 3s, request: 4s, write: 5s}
+  timeouts: {readHeader: 1s, idle: 2s, request: 4s, write: 5s}
   drainTimeout: 0s
 serving:
   enabled: true
@@ -111,13 +110,13 @@ func TestFile(t *testing.T) {
 	want.File, want.Dir = "conf/sallyport.yaml", "conf"
 	want.Service.Name = "house"
 	want.Gateway = Gateway{
-		Listen: "0.0.0.0:80", PublicURL: "https://api.example.com",
+		Listen:         "0.0.0.0:80",
 		TLS:            TLS{Listen: ":8443", CertFile: filepath.Join("conf", "tls", "cert.pem"), KeyFile: "/abs/key.pem"},
 		Hostnames:      []string{"api.example.com"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")},
 		SourceAddress:  netip.MustParseAddr("127.0.0.2"), Correlation: "None", StripSubscriptionKey: true,
 		Limits:   Limits{RequestLine: 8 << 10, Headers: 32768, BufferedBody: 1 << 20},
-		Timeouts: Timeouts{ReadHeader: time.Second, Idle: 2 * time.Second, Connect: 3 * time.Second, Request: 4 * time.Second, Write: 5 * time.Second},
+		Timeouts: Timeouts{ReadHeader: time.Second, Idle: 2 * time.Second, Request: 4 * time.Second, Write: 5 * time.Second},
 	}
 	want.Serving.Enabled, want.Serving.Bundle, want.Serving.Target = true, filepath.Join("conf", "databricks.yml"), "dev"
 	want.Serving.Variables = map[string]string{"host": "h", "empty": ""}
@@ -158,8 +157,8 @@ func TestFindings(t *testing.T) {
 		"port out of range":  {"gateway: {listen: '127.0.0.1:70000'}", `conf/sallyport.yaml:1:19: error SP1005: gateway.listen: '127.0.0.1:70000' needs a port between 0 and 65535`},
 		"host bits":          {"gateway: {trustedProxies: [10.1.2.3/8]}", `conf/sallyport.yaml:1:28: error SP1005: gateway.trustedProxies: '10.1.2.3/8' has host bits set; the range is 10.0.0.0/8`},
 		"bad range":          {"gateway:\n  trustedProxies:\n    - 10.0.0.0/8\n    - lan", `conf/sallyport.yaml:4:7: error SP1004: gateway.trustedProxies: expected an address range such as 10.0.0.0/8, found 'lan'`},
-		"bad url":            {"gateway: {publicUrl: ftp://x}", `conf/sallyport.yaml:1:22: error SP1004: gateway.publicUrl: expected an http or https URL, found 'ftp://x'`},
-		"url with query":     {"gateway: {publicUrl: 'https://x?y'}", `conf/sallyport.yaml:1:22: error SP1005: gateway.publicUrl: 'https://x?y' must have neither user, query nor fragment`},
+		"bad url":            {"serving: {publicUrl: ftp://x}", `conf/sallyport.yaml:1:22: error SP1004: serving.publicUrl: expected an http or https URL, found 'ftp://x'`},
+		"url with query":     {"serving: {publicUrl: 'https://x?y'}", `conf/sallyport.yaml:1:22: error SP1005: serving.publicUrl: 'https://x?y' must have neither user, query nor fragment`},
 		"host with port":     {"gateway: {hostnames: ['a:1']}", `conf/sallyport.yaml:1:23: error SP1004: gateway.hostnames: expected a host name without port, found 'a:1'`},
 		"service name":       {"service: {name: 'a/b'}", `conf/sallyport.yaml:1:17: error SP1005: service.name: 'a/b' must be 1 to 50 letters, digits and '-', begin with a letter and not end with '-'`},
 		"nothing":            {"gateway:\n  listen:", `conf/sallyport.yaml:2:10: error SP1004: gateway.listen: expected an address to listen on such as 127.0.0.1:8080, found nothing`},

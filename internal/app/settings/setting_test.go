@@ -99,7 +99,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	for name, in := range map[string]string{
 		"in place":         "identity: {clientSecret: " + canary + "}\ntokens: [{name: a, value: " + canary + "}]\nserving: {secrets: {s: {k: " + canary + "}}}\nconfiguration: {tokens: {T: " + canary + "}}",
 		"of a wrong shape": "identity: {clientSecret: [" + canary + "]}\ntokens: " + canary + "\nserving: {secrets: {s: " + canary + "}}\nconfiguration: {tokens: " + canary + "}",
-		"through env":      "gateway: {listen: '${S}', publicUrl: '${S}', drainTimeout: '${S}', trustedProxies: ['${S}']}\nlog: {level: '${S}', access: '${S}'}",
+		"through env":      "gateway: {listen: '${S}', drainTimeout: '${S}', trustedProxies: ['${S}']}\nlog: {level: '${S}', access: '${S}'}",
 	} {
 		s, l := from(in, "S="+canary, "SALLYPORT_TOKENS="+canary, "SALLYPORT_SERVING_SECRETS="+canary, "SALLYPORT_CONFIGURATION_TOKENS="+canary)
 		b, err := json.Marshal([]any{s, l})

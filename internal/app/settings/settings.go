@@ -42,7 +42,6 @@ type TLS struct{ Listen, CertFile, KeyFile string }
 // Gateway is the data plane.
 type Gateway struct {
 	Listen               string // host:port; "" = no plain listener
-	PublicURL            string // without trailing slash; "" = derived from the listener
 	TLS                  TLS
 	Hostnames            []string
 	TrustedProxies       []netip.Prefix
@@ -58,13 +57,12 @@ type Gateway struct {
 type Limits struct{ RequestLine, Headers, BufferedBody, RequestBody int64 }
 
 // Timeouts of the gateway's connections.
-type Timeouts struct{ ReadHeader, Idle, Connect, Request, Write time.Duration }
+type Timeouts struct{ ReadHeader, Idle, Request, Write time.Duration }
 
 // Management is the listener for administration, health and metrics.
 type Management struct {
-	Listen    string
-	PublicURL string
-	TLS       TLS
+	Listen string
+	TLS    TLS
 }
 
 // Serving is the plane of model serving endpoints.

@@ -27,7 +27,6 @@ func gatewayTable() []setting {
 	limit, wait := size(1<<10, 1<<30), duration(time.Millisecond, 24*time.Hour)
 	return []setting{
 		one("gateway.listen", listen(), "127.0.0.1:8080", "Address of the plain HTTP listener; empty = none.", func(s *Settings) *string { return &s.Gateway.Listen }),
-		one("gateway.publicUrl", baseURL(), "", "URL under which clients reach the gateway, when it is not the listener's.", func(s *Settings) *string { return &s.Gateway.PublicURL }),
 		one("gateway.tls.listen", listen(), "", "Address of the TLS listener, usually port 8443; empty = none.", func(s *Settings) *string { return &s.Gateway.TLS.Listen }),
 		one("gateway.tls.certFile", file(), "", "Certificate chain (PEM).", func(s *Settings) *string { return &s.Gateway.TLS.CertFile }),
 		one("gateway.tls.keyFile", file(), "", "Private key (PEM).", func(s *Settings) *string { return &s.Gateway.TLS.KeyFile }),
@@ -42,7 +41,6 @@ func gatewayTable() []setting {
 		one("gateway.limits.requestBody", size(0, 1<<50), "0", "Largest request body; 0 = unlimited.", func(s *Settings) *int64 { return &s.Gateway.Limits.RequestBody }),
 		one("gateway.timeouts.readHeader", wait, "10s", "Time a client has for a request head.", func(s *Settings) *time.Duration { return &s.Gateway.Timeouts.ReadHeader }),
 		one("gateway.timeouts.idle", wait, "120s", "Time an idle client connection is kept.", func(s *Settings) *time.Duration { return &s.Gateway.Timeouts.Idle }),
-		one("gateway.timeouts.connect", wait, "10s", "Time to connect to a backend.", func(s *Settings) *time.Duration { return &s.Gateway.Timeouts.Connect }),
 		one("gateway.timeouts.request", wait, "300s", "Time a backend has for its response head, unless forward-request says otherwise.", func(s *Settings) *time.Duration { return &s.Gateway.Timeouts.Request }),
 		one("gateway.timeouts.write", wait, "30s", "Time a client may take to accept a piece of the answer.", func(s *Settings) *time.Duration { return &s.Gateway.Timeouts.Write }),
 		one("gateway.drainTimeout", duration(0, time.Hour), "30s", "Time that running requests have to finish at shutdown.", func(s *Settings) *time.Duration { return &s.Gateway.DrainTimeout }),
@@ -52,7 +50,6 @@ func gatewayTable() []setting {
 func managementTable() []setting {
 	return []setting{
 		one("management.listen", listen(), "127.0.0.1:8081", "Address of the management listener; empty = none.", func(s *Settings) *string { return &s.Management.Listen }),
-		one("management.publicUrl", baseURL(), "", "URL under which clients reach the management plane.", func(s *Settings) *string { return &s.Management.PublicURL }),
 		one("management.tls.listen", listen(), "", "Address of the TLS listener; empty = none.", func(s *Settings) *string { return &s.Management.TLS.Listen }),
 		one("management.tls.certFile", file(), "", "Certificate chain (PEM).", func(s *Settings) *string { return &s.Management.TLS.CertFile }),
 		one("management.tls.keyFile", file(), "", "Private key (PEM).", func(s *Settings) *string { return &s.Management.TLS.KeyFile }),
