@@ -121,6 +121,21 @@ func (n *namedValues) Resolve(text string) (out string, isSecret bool, missing [
 	return out, isSecret, missing
 }
 
+// redact takes secret values out of findings: a message that quotes what a
+// document says must not quote what a named value put there.
+func (n *namedValues) redact(fs diag.List) {
+	for _, v := range n.values {
+		text := v.Value.Reveal()
+		if (!v.Secret && v.KeyVault == nil) || text == "" {
+			continue
+		}
+		for i := range fs {
+			fs[i].Message = strings.ReplaceAll(fs[i].Message, text, secret.Redacted)
+			fs[i].Hint = strings.ReplaceAll(fs[i].Hint, text, secret.Redacted)
+		}
+	}
+}
+
 // fill resolves the named values of an entity's property.
 func (n *namedValues) fill(text string, pos diag.Pos, path string, fs *diag.List) string {
 	out, _, missing := n.Resolve(text)

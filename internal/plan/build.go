@@ -48,6 +48,7 @@ func Build(prev *Plan, s *model.Snapshot, d Deps) (*Plan, Report) {
 	}
 	p.routes = buildRoutes(d.Hostnames, p.APIs, s.VersionSets)
 	b.unused()
+	b.names.redact(r.Findings)
 	r.Findings.Sort()
 	return p, r
 }

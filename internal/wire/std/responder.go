@@ -23,10 +23,11 @@ var (
 // cannot be chosen with net/http, which always sends the standard one.
 type responder struct {
 	w       http.ResponseWriter
-	rc      *http.ResponseController
+	rc      http.ResponseController
 	timeout time.Duration
 	head    bool // the request was HEAD
 
+	deadline time.Time // of writes, while one is set on HTTP/1.1
 	wrote    bool
 	noBody   bool
 	aborted  bool
@@ -157,16 +158,29 @@ func (r *responder) finish() {
 	r.arm()
 }
 
+// arm gives the next write its time. On HTTP/1.1 a deadline with the whole
+// timeout still to run is left as it is, since setting one for each write and
+// flush would cost more than the rest of them; net/http clears it between two
+// requests of a connection.
 func (r *responder) arm() {
-	if r.timeout > 0 {
-		_ = r.rc.SetWriteDeadline(time.Now().Add(r.timeout))
+	if r.timeout <= 0 {
+		return
+	}
+	now := time.Now()
+	if !r.h1 {
+		_ = r.rc.SetWriteDeadline(now.Add(r.timeout))
+		return
+	}
+	if r.deadline.Sub(now) < r.timeout {
+		r.deadline = now.Add(r.timeout + r.timeout/4)
+		_ = r.rc.SetWriteDeadline(r.deadline)
 	}
 }
 
 // disarm matters on HTTP/2, where an expired deadline resets the stream even
 // when nothing is being written.
 func (r *responder) disarm() {
-	if r.timeout > 0 {
+	if r.timeout > 0 && !r.h1 {
 		_ = r.rc.SetWriteDeadline(time.Time{})
 	}
 }

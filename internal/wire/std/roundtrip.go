@@ -67,11 +67,9 @@ func foundDead(err error) bool {
 }
 
 func (t *Transport) request(ctx context.Context, out *wire.Outgoing) (*http.Request, *outbound) {
-	req := &http.Request{
-		Method: out.Method, URL: t.urlOf(out), Host: out.Host,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: headerMap(out.Header),
-	}
+	req := new(http.Request).WithContext(ctx) // filled afterwards, or it would be copied
+	req.Method, req.URL, req.Host, req.Header = out.Method, t.urlOf(out), out.Host, headerMap(out.Header)
+	req.Proto, req.ProtoMajor, req.ProtoMinor = "HTTP/1.1", 1, 1
 	var body *outbound
 	if out.Body != nil && out.ContentLength != 0 {
 		req.ContentLength = out.ContentLength
@@ -82,11 +80,11 @@ func (t *Transport) request(ctx context.Context, out *wire.Outgoing) (*http.Requ
 			req.Body = body
 		}
 		if out.Replay != nil {
-			n := out.ContentLength
-			req.GetBody = func() (io.ReadCloser, error) { return newOutbound(out.Replay(), n), nil }
+			n, replay := out.ContentLength, out.Replay
+			req.GetBody = func() (io.ReadCloser, error) { return newOutbound(replay(), n), nil }
 		}
 	}
-	return req.WithContext(ctx), body
+	return req, body
 }
 
 // inMemory finds the readers that net/http knows and sends in one packet with

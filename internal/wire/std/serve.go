@@ -23,18 +23,17 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, status)
 		return
 	}
-	rc := http.NewResponseController(w)
-	c.resp = responder{w: w, rc: rc, timeout: s.cfg.WriteTimeout, head: r.Method == http.MethodHead}
+	c.resp = responder{w: w, rc: *http.NewResponseController(w), timeout: s.cfg.WriteTimeout, head: r.Method == http.MethodHead}
 	hasBody := r.Body != nil && r.Body != http.NoBody
 	if hasBody {
-		c.body = inbound{src: r.Body, left: r.ContentLength, w: w, rc: rc, h1: r.ProtoMajor == 1,
+		c.body = inbound{src: r.Body, left: r.ContentLength, w: w, rc: &c.resp.rc, h1: r.ProtoMajor == 1,
 			expect: r.Header.Get("Expect") != ""}
 		c.req.Body = &c.body
 		if r.ProtoMajor == 1 {
 			// Without this net/http drains and closes the inbound body as soon
 			// as the answer starts, under a transport that is still reading it;
 			// the transport then cuts the backend's stream (golang/go#40747).
-			_ = rc.EnableFullDuplex()
+			_ = c.resp.rc.EnableFullDuplex()
 		}
 	}
 	s.run(c, r, hasBody)
