@@ -100,8 +100,19 @@ func TestDrainDeadlineCutsStreams(t *testing.T) {
 	}
 }
 
-// A second signal is for operators who do not want to wait.
-func TestInterruptEndsAnIdleProcessAtOnce(t *testing.T) {
+func TestSecondSignalEndsADrain(t *testing.T) {
+	t.Parallel()
+	c := startChain(t, chainOptions{model: startModel(t, holding(nil)), set: []string{"gateway.drainTimeout=1h"}})
+	heldStream(t, c)
+	c.node.signal(syscall.SIGINT)
+	drains(t, c)
+	c.node.signal(syscall.SIGINT)
+	if code := c.node.wait(); code != -1 {
+		t.Errorf("exit code %d, want an end by signal", code)
+	}
+}
+
+func TestIdleProcessEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	c := startChain(t, chainOptions{model: startModel(t, answerPlain)})
 	if r, err := c.ask(client(t, ""), askPlain); err != nil || r.status != 200 {

@@ -47,7 +47,7 @@ func TestErrorsOnTheWire(t *testing.T) {
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			res, body := rawCall(t, host, k.from, k.method, k.target, k.header...)
-			// The reason phrase is left out: net/http cannot set it (wire.Responder).
+			// The reason phrase is left out: net/http cannot set it (wire/std).
 			if res.StatusCode != k.status {
 				t.Errorf("status %q, want %d", res.Status, k.status)
 			}

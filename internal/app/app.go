@@ -18,5 +18,8 @@ import (
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// After the first signal the default handling is back: a second one ends a
+	// drain that somebody does not want to wait for.
+	context.AfterFunc(ctx, stop)
 	return cli.Run(ctx, args, stdin, stdout, stderr)
 }

@@ -69,20 +69,38 @@ func (b *Body) Buffer(limit int64) (ok bool, err error) {
 	if b.mode != BodyStream {
 		return true, nil
 	}
-	var buf bytes.Buffer
-	if b.size > 0 && b.size <= limit {
-		buf.Grow(int(b.size) + bytes.MinRead)
+	room := b.size + 1 // the end shows itself in the byte more
+	if b.size < 0 || b.size > limit {
+		room = min(bytes.MinRead, limit+1)
 	}
-	n, err := buf.ReadFrom(io.LimitReader(b.stream, limit+1))
+	data, err := readUpTo(b.stream, make([]byte, 0, room), limit+1)
 	if err != nil {
 		return true, err
 	}
-	if n > limit {
+	if int64(len(data)) > limit {
 		return false, nil
 	}
 	_ = b.stream.Close()
-	*b = Body{mode: BodyBuffered, data: buf.Bytes(), size: n}
+	*b = Body{mode: BodyBuffered, data: data, size: int64(len(data))}
 	return true, nil
+}
+
+// readUpTo appends r to data until its end, or until there are limit bytes.
+func readUpTo(r io.Reader, data []byte, limit int64) ([]byte, error) {
+	for {
+		if len(data) == cap(data) {
+			data = append(data, 0)[:len(data)]
+		}
+		end := int(min(int64(cap(data)), limit))
+		n, err := r.Read(data[len(data):end])
+		data = data[:len(data)+n]
+		switch {
+		case err == io.EOF || int64(len(data)) >= limit:
+			return data, nil
+		case err != nil:
+			return nil, err
+		}
+	}
 }
 
 // Take returns a reader for sending the body and, for a body in memory, a

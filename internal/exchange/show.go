@@ -25,7 +25,7 @@ func (x *Exchange) ShowHeader(name, value string) string {
 		}
 		return "****"
 	}
-	if x.isSecretName(name) {
+	if x.CarriesCredential(name) {
 		return secret.Mask(value)
 	}
 	return value
@@ -47,7 +47,7 @@ func (x *Exchange) ShowQuery(query string) string {
 	}
 	pairs := strings.Split(query, "&")
 	for i, pair := range pairs {
-		if k, v, ok := strings.Cut(pair, "="); ok && x.isSecretName(queryUnescape(k)) {
+		if k, v, ok := strings.Cut(pair, "="); ok && x.CarriesCredential(queryUnescape(k)) {
 			pairs[i] = k + "=" + secret.Mask(v)
 		}
 	}
@@ -64,10 +64,10 @@ func (x *Exchange) ShowURL() string {
 	return b.Scheme + "://" + b.Authority + target
 }
 
-// isSecretName tells headers and query parameters that carry credentials by
+// CarriesCredential tells headers and query parameters that carry credentials by
 // their names, those of the API's subscription key and the backend's
 // credentials included.
-func (x *Exchange) isSecretName(name string) bool {
+func (x *Exchange) CarriesCredential(name string) bool {
 	if a := x.API; a != nil && (wire.EqualName(name, a.KeyHeader) || wire.EqualName(name, a.KeyQuery)) {
 		return true
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"sallyport/internal/exchange"
 	"sallyport/internal/telemetry"
 	"sallyport/internal/wire"
 )
@@ -37,7 +36,7 @@ func (g *Gateway) builtin(in *wire.Request, w wire.Responder) bool {
 	return true
 }
 
-// begin takes an exchange from the pool and fills in what is known of the
+// begin takes a call from the pool and fills in what is known of the
 // request before anything is matched.
 func (g *Gateway) begin(ctx context.Context, in *wire.Request, w wire.Responder) (*call, bool) {
 	rt := g.current.Load()
@@ -46,10 +45,11 @@ func (g *Gateway) begin(ctx context.Context, in *wire.Request, w wire.Responder)
 		return nil, false
 	}
 	g.inFlight.Add(1)
-	x := g.pool.Get().(*exchange.Exchange)
+	c := g.pool.Get().(*call)
+	c.g, c.rt, c.w, c.metrics = g, rt, w, rt.none
+	x := c.Exchange
 	x.Ctx, x.In, x.Start, x.ID = ctx, in, time.Now(), newGUID()
 	x.Client = g.clientAddr(in)
-	c := &call{Exchange: x, g: g, rt: rt, w: w, metrics: rt.none}
 	x.Forwarder = c
 	c.spans()
 	return c, true

@@ -6,7 +6,7 @@ import (
 	"sallyport/internal/telemetry"
 )
 
-// end writes down what happened and gives the exchange back. The client has
+// end writes down what happened and gives the call back. The client has
 // its answer by now.
 func (c *call) end() {
 	c.endBackendCall()
@@ -25,10 +25,11 @@ func (c *call) end() {
 	if c.Trace != nil {
 		c.g.cfg.Traces.Finish(c.Trace, status)
 	}
-	x := c.Exchange
-	c.Exchange = nil
-	x.Request.Body.Close()
-	x.Reset()
-	c.g.pool.Put(x)
-	c.g.inFlight.Add(-1)
+	c.Request.Body.Close()
+	c.Reset()
+	clear(c.outHeader) // it held credentials
+	g := c.g
+	*c = call{Exchange: c.Exchange, outHeader: c.outHeader[:0], timer: c.timer}
+	g.pool.Put(c)
+	g.inFlight.Add(-1)
 }

@@ -75,7 +75,10 @@ func (c *call) readyBody(o exchange.ForwardOptions) *exchange.Failure {
 func (c *call) outgoing(o exchange.ForwardOptions) (*wire.Outgoing, *exchange.Failure) {
 	x := c.Exchange
 	query := x.Request.Query
-	h := make(wire.Header, 0, len(x.Request.Header)+4)
+	h := c.outHeader[:0]
+	if n := len(x.Request.Header) + 4; cap(h) < n {
+		h = make(wire.Header, 0, n)
+	}
 	for _, f := range x.Request.Header {
 		if wire.HopByHop(f.Name) || wire.EqualName(f.Name, "Content-Length") || wire.EqualName(f.Name, "Expect") || wire.EqualName(f.Name, "X-Forwarded-For") {
 			continue
@@ -92,7 +95,9 @@ func (c *call) outgoing(o exchange.ForwardOptions) (*wire.Outgoing, *exchange.Fa
 			return nil, f
 		}
 	}
-	out := &wire.Outgoing{
+	c.outHeader = h
+	out := &c.out
+	*out = wire.Outgoing{
 		Method: x.Request.Method, Scheme: x.Target.Base.Scheme, Authority: x.Target.Base.Authority, Host: x.Request.Host,
 		Target: x.Target.Base.Target(x.Request.Path, query), Header: h, Version: o.Version,
 	}
@@ -100,7 +105,9 @@ func (c *call) outgoing(o exchange.ForwardOptions) (*wire.Outgoing, *exchange.Fa
 	if limit := c.g.cfg.MaxRequestBody; limit > 0 && out.ContentLength < 0 {
 		out.Body = &limitedBody{r: out.Body, left: limit}
 	}
-	c.backendURL = out.Scheme + "://" + out.Authority + out.Target
+	if c.g.cfg.AccessLog {
+		c.backendURL = out.Scheme + "://" + out.Authority + out.Target
+	}
 	return out, nil
 }
 
@@ -157,9 +164,9 @@ func (c *call) roundTrip(out *wire.Outgoing, o exchange.ForwardOptions) (*wire.I
 	if timeout <= 0 {
 		timeout = c.g.cfg.BackendTimeout
 	}
-	timer := time.AfterFunc(timeout, func() { cancel(errBackendTimeout) })
+	c.timer.start(timeout, cancel)
 	res, err := c.transport().RoundTrip(ctx, out)
-	if !timer.Stop() && err == nil && errors.Is(context.Cause(ctx), errBackendTimeout) {
+	if !c.stopTimer() && err == nil && errors.Is(context.Cause(ctx), errBackendTimeout) {
 		_ = res.Body.Close()
 		err = errBackendTimeout
 	}
@@ -167,6 +174,34 @@ func (c *call) roundTrip(out *wire.Outgoing, o exchange.ForwardOptions) (*wire.I
 		err = &wire.Error{Kind: wire.KindTimeout, Op: "forward", Err: errBackendTimeout}
 	}
 	return res, err
+}
+
+// headTimer ends a backend call whose response head does not come in time.
+type headTimer struct {
+	timer  *time.Timer
+	cancel context.CancelCauseFunc
+}
+
+func (t *headTimer) start(d time.Duration, cancel context.CancelCauseFunc) {
+	t.cancel = cancel
+	if t.timer == nil {
+		t.timer = time.AfterFunc(d, t.expire)
+		return
+	}
+	t.timer.Reset(d)
+}
+
+func (t *headTimer) expire() { t.cancel(errBackendTimeout) }
+
+// stopTimer reports whether the timer was stopped in time. One that was not
+// may still be running, so it is never used again.
+func (c *call) stopTimer() bool {
+	if c.timer.timer.Stop() {
+		c.timer.cancel = nil
+		return true
+	}
+	c.timer = &headTimer{}
+	return false
 }
 
 func (c *call) transport() wire.Transport {

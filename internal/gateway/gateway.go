@@ -71,7 +71,7 @@ func New(cfg Config) *Gateway {
 	def(&cfg.MaxBufferedBody, 16<<20)
 	def(&cfg.MaxRedirects, 10)
 	g := &Gateway{cfg: cfg}
-	g.pool.New = func() any { return &exchange.Exchange{} }
+	g.pool.New = func() any { return &call{Exchange: &exchange.Exchange{}, timer: &headTimer{}} }
 	return g
 }
 

@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"net/url"
+	"slices"
 
 	"sallyport/internal/exchange"
 	"sallyport/internal/wire"
@@ -21,7 +22,7 @@ func (c *call) follow(out *wire.Outgoing, res *wire.Incoming, o exchange.Forward
 			return nil, &wire.Error{Kind: wire.KindProtocol, Op: "follow redirect", Err: fmt.Errorf("more than %d redirects", n)}
 		}
 		_ = res.Body.Close()
-		if err := redirect(out, location, res.Status); err != nil {
+		if err := c.redirect(out, location, res.Status); err != nil {
 			return nil, &wire.Error{Kind: wire.KindProtocol, Op: "follow redirect", Err: err}
 		}
 		var err error
@@ -38,7 +39,7 @@ func redirects(status int) bool {
 func keepsMethod(status int) bool { return status == 307 || status == 308 }
 
 // redirect rewrites out for the new location (RFC 9110 §15.4).
-func redirect(out *wire.Outgoing, location string, status int) error {
+func (c *call) redirect(out *wire.Outgoing, location string, status int) error {
 	base, err := url.Parse(out.Scheme + "://" + out.Authority + out.Target)
 	if err != nil {
 		return err
@@ -51,9 +52,7 @@ func redirect(out *wire.Outgoing, location string, status int) error {
 		return fmt.Errorf("redirect to scheme %q", u.Scheme)
 	}
 	if u.Host != out.Authority {
-		for _, name := range []string{"Authorization", "Cookie", "api-key", "Ocp-Apim-Subscription-Key"} {
-			out.Header.Del(name)
-		}
+		out.Header = slices.DeleteFunc(out.Header, func(f headerField) bool { return c.CarriesCredential(f.Name) })
 		out.Host = ""
 	}
 	out.Scheme, out.Authority, out.Target = u.Scheme, u.Host, u.RequestURI()

@@ -86,7 +86,9 @@ func (c *call) copyBody() {
 	if stream == nil {
 		return
 	}
-	if c.flush && c.w.Flush() != nil { // the head goes out before the first event comes
+	// The head of a stream goes out before its first event comes; that of a
+	// body with a known length leaves together with the first piece.
+	if c.flush && (b.Size() < 0 || isEventStream(c.Response.Header.Get("Content-Type"))) && c.w.Flush() != nil {
 		return
 	}
 	buf := copyBuffers.Get().(*[]byte)

@@ -10,7 +10,8 @@ import (
 	"sallyport/internal/wire"
 )
 
-// call is one request on its way through the gateway.
+// call is one request on its way through the gateway. It is pooled together
+// with its exchange.
 type call struct {
 	*exchange.Exchange
 	g       *Gateway
@@ -27,10 +28,13 @@ type call struct {
 	sent        int64 // body bytes towards the client
 	headSent    bool
 	flush       bool // pass every chunk of the response on at once
-	backendURL  string
+	backendURL  string // for the access log
 	backendCode int
 	backendErr  error                   // the response broke off while it was passed on
 	cancel      context.CancelCauseFunc // ends the running backend call
+	out         wire.Outgoing           // the message to the backend
+	outHeader   wire.Header             // memory of its header
+	timer       *headTimer              // waits for the response head
 }
 
 // ServeWire serves one request; it implements wire.Handler.

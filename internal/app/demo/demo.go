@@ -122,7 +122,7 @@ func build(dir string, o Options) (*chain, error) {
 	}
 	c := &chain{urls: PlaneURLs(o.PortBase)}
 	ports(set, o.PortBase, c.urls)
-	set.Gateway.DrainTimeout = 3 * time.Second
+	set.Gateway.DrainDelay, set.Gateway.DrainTimeout = 0, 3*time.Second
 	level := slog.LevelError
 	if o.Verbose {
 		level = slog.LevelInfo

@@ -9,6 +9,7 @@ import (
 	"net"
 	"sync"
 	"syscall"
+	"time"
 
 	"sallyport/internal/app/settings"
 	"sallyport/internal/wire"
@@ -99,12 +100,13 @@ func (n *Node) closeListeners() {
 	n.listeners = nil
 }
 
-// drain ends the process in order: load balancers see "not ready" and
-// connections close when their request is done. The gateway goes first, since
+// drain ends the process in order: load balancers see "not ready", a moment
+// later the listeners close, and connections end when their request is done. The gateway goes first, since
 // its calls run through the serving plane; management goes last, so that the
 // drain can be watched.
 func (n *Node) drain() error {
 	n.gateway.SetReady(false)
+	time.Sleep(n.set.Gateway.DrainDelay)
 	n.log.Info("draining", slog.Int64("inFlight", n.gateway.InFlight()), slog.Duration("deadline", n.set.Gateway.DrainTimeout))
 	ctx, cancel := context.WithTimeout(context.Background(), n.set.Gateway.DrainTimeout)
 	defer cancel()

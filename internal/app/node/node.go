@@ -215,6 +215,26 @@ func (n *Node) Reload() {
 	}
 }
 
+// follow loads the configuration again when its files change, unless that is
+// switched off or impossible here, and whenever Reload asks.
+func (n *Node) follow(ctx context.Context) {
+	if n.set.Configuration.Reload {
+		err := n.rollout.Watch(ctx, n.reload)
+		if err == nil {
+			return
+		}
+		n.log.Warn("configuration is not watched", slog.String("error", err.Error()))
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.reload:
+			n.rollout.Load()
+		}
+	}
+}
+
 // Run serves until ctx ends, then drains: not ready, no new connections,
 // requests under way finish up to the drain timeout.
 func (n *Node) Run(ctx context.Context) error {
@@ -229,13 +249,7 @@ func (n *Node) Run(ctx context.Context) error {
 	for _, l := range n.listeners {
 		go func() { errs <- l.serve() }()
 	}
-	if n.set.Configuration.Reload {
-		go func() {
-			if err := n.rollout.Watch(ctx, n.reload); err != nil {
-				n.log.Warn("configuration is not watched", slog.String("error", err.Error()))
-			}
-		}()
-	}
+	go n.follow(ctx)
 	var failed error
 	select {
 	case <-ctx.Done():

@@ -46,7 +46,7 @@ func TestDefaults(t *testing.T) {
 		Gateway: Gateway{
 			Listen: "127.0.0.1:8080", Correlation: "W3C", DrainTimeout: 30 * time.Second,
 			Limits:   Limits{RequestLine: 16 << 10, Headers: 64 << 10, BufferedBody: 16 << 20},
-			Timeouts: Timeouts{ReadHeader: 10 * time.Second, Idle: 120 * time.Second, Request: 300 * time.Second, Write: 30 * time.Second},
+			Timeouts: Timeouts{ReadHeader: 10 * time.Second, Idle: 120 * time.Second, Request: 300 * time.Second, Write: 30 * time.Second}, DrainDelay: 250 * time.Millisecond,
 		},
 		Management:    Management{Listen: "127.0.0.1:8081"},
 		Serving:       Serving{Listen: "127.0.0.1:8082", MaxBody: 16 << 20, UpstreamTimeout: 297 * time.Second},
@@ -77,6 +77,7 @@ gateway:
   stripSubscriptionKey: true
   limits: {requestLine: 8KiB, headers: 32768, bufferedBody: 1MiB, requestBody: 0}
   timeouts: {readHeader: 1s, idle: 2s, request: 4s, write: 5s}
+  drainDelay: 1s
   drainTimeout: 0s
 serving:
   enabled: true
@@ -116,7 +117,7 @@ func TestFile(t *testing.T) {
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")},
 		SourceAddress:  netip.MustParseAddr("127.0.0.2"), Correlation: "None", StripSubscriptionKey: true,
 		Limits:   Limits{RequestLine: 8 << 10, Headers: 32768, BufferedBody: 1 << 20},
-		Timeouts: Timeouts{ReadHeader: time.Second, Idle: 2 * time.Second, Request: 4 * time.Second, Write: 5 * time.Second},
+		Timeouts: Timeouts{ReadHeader: time.Second, Idle: 2 * time.Second, Request: 4 * time.Second, Write: 5 * time.Second}, DrainDelay: time.Second,
 	}
 	want.Serving.Enabled, want.Serving.Bundle, want.Serving.Target = true, filepath.Join("conf", "databricks.yml"), "dev"
 	want.Serving.Variables = map[string]string{"host": "h", "empty": ""}

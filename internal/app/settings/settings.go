@@ -50,6 +50,7 @@ type Gateway struct {
 	StripSubscriptionKey bool
 	Limits               Limits
 	Timeouts             Timeouts
+	DrainDelay           time.Duration // between "not ready" and closing the listeners
 	DrainTimeout         time.Duration
 }
 

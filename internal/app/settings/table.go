@@ -43,6 +43,7 @@ func gatewayTable() []setting {
 		one("gateway.timeouts.idle", wait, "120s", "Time an idle client connection is kept.", func(s *Settings) *time.Duration { return &s.Gateway.Timeouts.Idle }),
 		one("gateway.timeouts.request", wait, "300s", "Time a backend has for its response head, unless forward-request says otherwise.", func(s *Settings) *time.Duration { return &s.Gateway.Timeouts.Request }),
 		one("gateway.timeouts.write", wait, "30s", "Time a client may take to accept a piece of the answer.", func(s *Settings) *time.Duration { return &s.Gateway.Timeouts.Write }),
+		one("gateway.drainDelay", duration(0, 5*time.Minute), "250ms", "Pause between \"not ready\" and closing the listeners, for load balancers to notice and calls in a chain to arrive.", func(s *Settings) *time.Duration { return &s.Gateway.DrainDelay }),
 		one("gateway.drainTimeout", duration(0, time.Hour), "30s", "Time that running requests have to finish at shutdown.", func(s *Settings) *time.Duration { return &s.Gateway.DrainTimeout }),
 	}
 }

@@ -26,6 +26,7 @@ type responder struct {
 	rc      http.ResponseController
 	timeout time.Duration
 	head    bool // the request was HEAD
+	h1      bool
 
 	deadline time.Time // of writes, while one is set on HTTP/1.1
 	wrote    bool

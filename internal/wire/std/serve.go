@@ -23,7 +23,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, status)
 		return
 	}
-	c.resp = responder{w: w, rc: *http.NewResponseController(w), timeout: s.cfg.WriteTimeout, head: r.Method == http.MethodHead}
+	c.resp = responder{w: w, rc: *http.NewResponseController(w), timeout: s.cfg.WriteTimeout, head: r.Method == http.MethodHead, h1: r.ProtoMajor == 1}
 	hasBody := r.Body != nil && r.Body != http.NoBody
 	if hasBody {
 		c.body = inbound{src: r.Body, left: r.ContentLength, w: w, rc: &c.resp.rc, h1: r.ProtoMajor == 1,
