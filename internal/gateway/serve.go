@@ -27,7 +27,7 @@ type call struct {
 	keyPlace    plan.KeyPlace
 	sent        int64 // body bytes towards the client
 	headSent    bool
-	flush       bool // pass every chunk of the response on at once
+	flush       bool   // pass every chunk of the response on at once
 	backendURL  string // for the access log
 	backendCode int
 	backendErr  error                   // the response broke off while it was passed on
