@@ -77,7 +77,7 @@ type rig struct {
 
 const chatPolicy = `<policies><inbound><base /><ip-filter action="allow"><address-range from="192.0.2.0" to="192.0.2.255" /></ip-filter>
 <set-header name="api-key" exists-action="override"><value>of-the-backend</value></set-header></inbound>
-<backend><forward-request /></backend><outbound><base /></outbound><on-error><base /></on-error></policies>`
+<backend><forward-request buffer-response="false" /></backend><outbound><base /></outbound><on-error><base /></on-error></policies>`
 
 func newRig(t testing.TB, chunks int, change ...func(*gateway.Config)) *rig {
 	s := snapshot(with(api("chat", "openai", "POST /deployments/{deployment-id}/chat/completions"), func(a *model.API) {
@@ -85,7 +85,10 @@ func newRig(t testing.TB, chunks int, change ...func(*gateway.Config)) *rig {
 	}))
 	s.Products = []*model.Product{{ID: "models", SubscriptionRequired: true, APIs: []string{"chat"}}}
 	s.Subscriptions = []*model.Subscription{{ID: "s", Scope: model.ScopeProduct, ScopeID: "models", State: model.Active, PrimaryKey: secret.New("of-the-client")}}
-	r := &rig{ctx: context.Background(), text: bytes.Repeat([]byte("x"), 300)}
+	r := &rig{text: bytes.Repeat([]byte("x"), 300)}
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	r.ctx = ctx
 	r.backend.body = cannedBody{piece: bytes.Repeat([]byte("y"), 1024), chunks: chunks}
 	r.backend.in = wire.Incoming{Status: 200, ContentLength: int64(1024 * chunks), Header: wire.Header{{Name: "Content-Type", Value: "application/json"}, {Name: "X-Request-Id", Value: "1"}}}
 	f := newFixture(t, nil, snapshot(), change...)

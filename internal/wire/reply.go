@@ -2,7 +2,6 @@ package wire
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 )
 
@@ -17,16 +16,6 @@ func Reply(w Responder, status int, contentType string, body []byte, extra ...Fi
 		return
 	}
 	_, _ = w.Write(body)
-}
-
-// ReplyJSON sends v as JSON.
-func ReplyJSON(w Responder, status int, v any, extra ...Field) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		Reply(w, 500, "text/plain; charset=utf-8", []byte("encode reply: "+err.Error()+"\n"))
-		return
-	}
-	Reply(w, status, "application/json", append(b, '\n'), extra...)
 }
 
 // ReadBody reads the whole body, at most limit bytes; more is a *Error of

@@ -21,8 +21,7 @@ func newPolicies(e *env) *cobra.Command {
 		Use: "policies [NAME]", Short: "Describe the policies: what is supported, attributes, examples", GroupID: "reference", Args: cobra.MaximumNArgs(1),
 		Example: "  sallyport policies\n  sallyport policies ip-filter",
 		RunE: func(_ *cobra.Command, args []string) error {
-			all := builtin.All()
-			sort.Slice(all, func(i, k int) bool { return all[i].Spec.Name < all[k].Spec.Name })
+			all := described()
 			if len(args) == 1 {
 				return describePolicy(e, all, args[0])
 			}
@@ -36,14 +35,33 @@ func newPolicies(e *env) *cobra.Command {
 	return c
 }
 
-func supported(p *policy.Policy) string {
-	if p.Build == nil {
-		return "not yet"
-	}
-	return "yes"
+// description of a policy for people.
+type description struct {
+	policy.Spec
+	executed bool
 }
 
-func listPolicies(e *env, all []*policy.Policy) error {
+// described are all policies and structural elements, by name.
+func described() []description {
+	var all []description
+	for _, p := range builtin.All() {
+		all = append(all, description{p.Spec, p.Build != nil})
+	}
+	for _, s := range builtin.Structural() {
+		all = append(all, description{s, true})
+	}
+	sort.Slice(all, func(i, k int) bool { return all[i].Name < all[k].Name })
+	return all
+}
+
+func (d description) supported() string {
+	if d.executed {
+		return "yes"
+	}
+	return "not yet"
+}
+
+func listPolicies(e *env, all []description) error {
 	if e.output == "json" {
 		type item struct {
 			Name      string   `json:"name"`
@@ -53,46 +71,46 @@ func listPolicies(e *env, all []*policy.Policy) error {
 		}
 		var items []item
 		for _, p := range all {
-			items = append(items, item{p.Spec.Name, p.Build != nil, sectionsOf(p), p.Spec.Summary})
+			items = append(items, item{p.Name, p.executed, sectionsOf(p), p.Summary})
 		}
 		return e.json(items)
 	}
 	w := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "POLICY\tSUPPORTED\tSECTIONS\tSUMMARY")
 	for _, p := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Spec.Name, supported(p), strings.Join(sectionsOf(p), " "), p.Spec.Summary)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Name, p.supported(), strings.Join(sectionsOf(p), " "), p.Summary)
 	}
 	return w.Flush()
 }
 
-func sectionsOf(p *policy.Policy) []string {
+func sectionsOf(p description) []string {
 	names := []string{}
 	for s := range exchange.Section(exchange.NumSections) {
-		if p.Spec.Sections.Has(s) {
+		if p.Sections.Has(s) {
 			names = append(names, s.String())
 		}
 	}
 	return names
 }
 
-func describePolicy(e *env, all []*policy.Policy, name string) error {
+func describePolicy(e *env, all []description, name string) error {
 	var names []string
 	for _, p := range all {
-		if p.Spec.Name == name {
+		if p.Name == name {
 			return policyMarkdown(e.stdout, p, "#")
 		}
-		names = append(names, p.Spec.Name)
+		names = append(names, p.Name)
 	}
 	return &exit{code: 1, err: fmt.Errorf("there is no policy %q%s", name, prefixed("; ", diag.DidYouMean(name, names)))}
 }
 
-func policiesMarkdown(w io.Writer, all []*policy.Policy) error {
+func policiesMarkdown(w io.Writer, all []description) error {
 	fmt.Fprint(w, "# Policies\n\nGenerated from the specs in the code by `sallyport policies --markdown`. A document that uses a policy marked\n\"not yet\" is refused when it is loaded; nothing is ever skipped.\n\n| Policy | Supported | Sections | Summary |\n|---|---|---|---|\n")
 	for _, p := range all {
-		fmt.Fprintf(w, "| `%s` | %s | %s | %s |\n", p.Spec.Name, supported(p), strings.Join(sectionsOf(p), ", "), cell(p.Spec.Summary))
+		fmt.Fprintf(w, "| `%s` | %s | %s | %s |\n", p.Name, p.supported(), strings.Join(sectionsOf(p), ", "), cell(p.Summary))
 	}
 	for _, p := range all {
-		if p.Build == nil {
+		if !p.executed {
 			continue
 		}
 		fmt.Fprintln(w)
@@ -103,10 +121,10 @@ func policiesMarkdown(w io.Writer, all []*policy.Policy) error {
 	return nil
 }
 
-func policyMarkdown(w io.Writer, p *policy.Policy, heading string) error {
+func policyMarkdown(w io.Writer, p description, heading string) error {
 	s := p.Spec
 	fmt.Fprintf(w, "%s %s\n\n%s\n\nSections: %s. Azure documentation: %s.\n", heading, s.Name, s.Summary, strings.Join(sectionsOf(p), ", "), s.Page)
-	if p.Build == nil {
+	if !p.executed {
 		fmt.Fprint(w, "\nNot supported yet: documents that use it are refused.\n")
 	}
 	if len(s.Attrs) > 0 {

@@ -27,8 +27,10 @@ func newRanges(e *env) *cobra.Command {
 }
 
 type rangesOptions struct {
-	cloud, region, direction, feed, format, check string
-	list                                          bool
+	cloud, direction, feed, format, check, previous string
+	regions                                         []string
+	maxShrink                                       int
+	list                                            bool
 }
 
 func newRangesDatabricks(e *env) *cobra.Command {
@@ -49,11 +51,13 @@ used; with it a file or an https URL of the published feed.
 	}
 	f := c.Flags()
 	f.StringVar(&o.cloud, "cloud", "azure", "azure, aws or gcp")
-	f.StringVar(&o.region, "region", "", "region, for example eastus")
+	f.StringSliceVar(&o.regions, "region", nil, "region, for example eastus; several are joined (repeatable)")
 	f.StringVar(&o.direction, "type", "outbound", "outbound or inbound")
 	f.StringVar(&o.feed, "feed", "", "file or URL of the feed (default: the embedded copy)")
 	f.StringVar(&o.format, "format", "policy", "policy, cidr or json")
 	f.StringVar(&o.check, "check", "", "policy document or fragment to compare with")
+	f.StringVar(&o.previous, "previous", "", "file or URL of the feed used so far: refuse a list that lost too much since")
+	f.IntVar(&o.maxShrink, "max-shrink", 20, "per cent of its addresses that a list may lose against --previous")
 	f.BoolVar(&o.list, "list", false, "list what the feed has")
 	return c
 }
@@ -69,15 +73,15 @@ func runRanges(ctx context.Context, e *env, o *rangesOptions) error {
 		}
 		return nil
 	}
-	if o.region == "" {
+	if len(o.regions) == 0 {
 		return errors.New("--region is needed, for example --region eastus (--list shows what the feed has)")
 	}
-	group, fs := feed.Select(o.cloud, o.region, o.direction)
-	if len(fs) > 0 {
-		printFindings(e, e.stderr, fs)
+	group, err := o.pick(e, feed)
+	if err != nil {
+		return err
 	}
-	if fs.HasErrors() {
-		return no()
+	if err := o.guard(ctx, e, group); err != nil {
+		return err
 	}
 	if o.check != "" {
 		return checkRanges(e, o.check, group)
@@ -95,6 +99,51 @@ func runRanges(ctx context.Context, e *env, o *rangesOptions) error {
 		return ranges.WriteJSON(e.stdout, group.Set, opt)
 	}
 	return fmt.Errorf("--format %q: policy, cidr or json expected", o.format)
+}
+
+// pick joins the lists of the wanted regions.
+func (o *rangesOptions) pick(e *env, feed *ranges.Feed) (ranges.Group, error) {
+	var groups []ranges.Group
+	for _, region := range o.regions {
+		group, fs := feed.Select(o.cloud, region, o.direction)
+		if len(fs) > 0 {
+			printFindings(e, e.stderr, fs)
+		}
+		if fs.HasErrors() {
+			return ranges.Group{}, no()
+		}
+		groups = append(groups, group)
+	}
+	if len(groups) == 1 {
+		return groups[0], nil
+	}
+	return ranges.Join(groups...), nil
+}
+
+// guard compares with the list used so far; one that lost too much is more
+// likely a faulty feed than a change, and would lock callers out.
+func (o *rangesOptions) guard(ctx context.Context, e *env, next ranges.Group) error {
+	if o.previous == "" {
+		return nil
+	}
+	feed, err := loadFeed(ctx, e, o.previous)
+	if err != nil {
+		return err
+	}
+	before, err := o.pick(e, feed)
+	if err != nil {
+		return err
+	}
+	fs := ranges.Guard(before, next, o.maxShrink)
+	if len(fs) > 0 {
+		printFindings(e, e.stderr, fs)
+	}
+	if fs.HasErrors() {
+		return no()
+	}
+	c := ranges.Changes(before, next)
+	fmt.Fprintf(e.stderr, "since the previous feed: %d prefixes added, %d removed\n", len(c.Added), len(c.Removed))
+	return nil
 }
 
 func loadFeed(ctx context.Context, e *env, source string) (*ranges.Feed, error) {

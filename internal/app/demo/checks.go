@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/internal/ai/sse"
 	"sallyport/internal/telemetry"
 )
 
@@ -103,11 +104,19 @@ func streamed(ctx context.Context, c *chain) error {
 	if r.status != 200 || !strings.HasPrefix(r.header.Get("Content-Type"), "text/event-stream") {
 		return r.unexpected("200 text/event-stream")
 	}
-	if n := strings.Count(r.body, "data: "); n < 3 || !strings.HasSuffix(strings.TrimSpace(r.body), "data: [DONE]") {
+	events, done := 0, false
+	for in := sse.NewReader(strings.NewReader(r.body), sse.Options{}); ; events++ {
+		e, err := in.Next()
+		if err != nil {
+			break
+		}
+		done = e.Done()
+	}
+	if events < 3 || !done {
 		return r.unexpected("several events that end in [DONE]")
 	}
 	if r.reads < 3 {
-		return fmt.Errorf("%d events came in %d pieces: the stream was gathered on its way", strings.Count(r.body, "data: "), r.reads)
+		return fmt.Errorf("%d events came in %d pieces: the stream was gathered on its way", events, r.reads)
 	}
 	return nil
 }
