@@ -42,8 +42,8 @@ func (x *Exchange) ShowHeaders(h wire.Header) []Shown {
 
 // ShowQuery returns a raw query with the values of credentials masked.
 func (x *Exchange) ShowQuery(query string) string {
-	if query == "" {
-		return ""
+	if !x.queryCarriesCredential(query) {
+		return query
 	}
 	pairs := strings.Split(query, "&")
 	for i, pair := range pairs {
@@ -52,6 +52,17 @@ func (x *Exchange) ShowQuery(query string) string {
 		}
 	}
 	return strings.Join(pairs, "&")
+}
+
+func (x *Exchange) queryCarriesCredential(query string) bool {
+	for query != "" {
+		var pair string
+		pair, query, _ = strings.Cut(query, "&")
+		if k, _, ok := strings.Cut(pair, "="); ok && x.CarriesCredential(queryUnescape(k)) {
+			return true
+		}
+	}
+	return false
 }
 
 // ShowURL returns the URL that forward-request would call now.

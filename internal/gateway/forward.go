@@ -63,12 +63,24 @@ func (c *call) readyBody(o exchange.ForwardOptions) *exchange.Failure {
 	}
 	ok, err := b.Buffer(c.g.cfg.MaxBufferedBody)
 	switch {
-	case err != nil && wire.KindOf(err) == wire.KindTooLarge, !ok:
-		return exchange.RequestTooLarge("forward-request")
 	case err != nil:
-		return exchange.ClientGone("forward-request", err)
+		return requestBroke(err)
+	case !ok:
+		return exchange.RequestTooLarge("forward-request")
 	}
 	return nil
+}
+
+// requestBroke is the failure of a request body that could not be read to its
+// end: too large, not valid HTTP, or the client is gone.
+func requestBroke(err error) *exchange.Failure {
+	switch wire.KindOf(err) {
+	case wire.KindTooLarge:
+		return exchange.RequestTooLarge("forward-request")
+	case wire.KindProtocol:
+		return exchange.BadRequest("The request body is not valid HTTP.")
+	}
+	return exchange.ClientGone("forward-request", err)
 }
 
 // outgoing builds the message to the backend.
@@ -220,12 +232,14 @@ func (c *call) endBackendCall() {
 }
 
 func (c *call) forwardFailed(err error) *exchange.Failure {
-	var too *bodyTooLarge
+	var we *wire.Error
 	switch {
-	case errors.As(err, &too):
+	case errors.As(err, new(*bodyTooLarge)):
 		return exchange.RequestTooLarge("forward-request")
 	case c.Ctx.Err() != nil:
 		return exchange.ClientGone("forward-request", err)
+	case errors.As(err, &we) && we.Op == "read request body":
+		return requestBroke(err)
 	}
 	c.g.cfg.Metrics.Backend(c.backendID(), 0)
 	return exchange.BackendFailed("forward-request", err)

@@ -10,7 +10,11 @@ import (
 	"sallyport/internal/wire"
 )
 
-var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+// An event stream waits with its buffer for minutes, and its events are small.
+var (
+	copyBuffers  = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+	eventBuffers = sync.Pool{New: func() any { b := make([]byte, 4<<10); return &b }}
+)
 
 // reply sends the response: head, then body, streamed.
 func (c *call) reply() {
@@ -88,11 +92,16 @@ func (c *call) copyBody() {
 	}
 	// The head of a stream goes out before its first event comes; that of a
 	// body with a known length leaves together with the first piece.
-	if c.flush && (b.Size() < 0 || isEventStream(c.Response.Header.Get("Content-Type"))) && c.w.Flush() != nil {
+	events, pool := isEventStream(c.Response.Header.Get("Content-Type")), &copyBuffers
+	if events {
+		pool = &eventBuffers
+	}
+	if c.flush && (b.Size() < 0 || events) && c.w.Flush() != nil {
+		c.clientGone(wire.ErrClientGone)
 		return
 	}
-	buf := copyBuffers.Get().(*[]byte)
-	defer copyBuffers.Put(buf)
+	buf := pool.Get().(*[]byte)
+	defer pool.Put(buf)
 	if !c.pump(stream, *buf) {
 		return
 	}

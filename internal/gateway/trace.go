@@ -141,7 +141,11 @@ func (c *call) showTarget(target string) string {
 	if !ok {
 		return target
 	}
-	return path + "?" + c.ShowQuery(query)
+	shown := c.ShowQuery(query)
+	if shown == query {
+		return target
+	}
+	return path + "?" + shown
 }
 
 // record is the access log record of this call.
@@ -152,8 +156,7 @@ func (c *call) record(status int, total time.Duration) telemetry.AccessRecord {
 		BackendStatus: c.backendCode, BackendTime: c.Timing.Backend, TotalTime: total,
 	}
 	if c.backendURL != "" {
-		scheme, rest, _ := strings.Cut(c.backendURL, "://")
-		r.BackendURL = scheme + "://" + c.showTarget(rest)
+		r.BackendURL = c.showTarget(c.backendURL)
 		r.BackendID, r.BackendMethod = c.namedBackend(), c.Request.Method
 	}
 	if c.API != nil {

@@ -86,6 +86,9 @@ type namedValues struct {
 func newNamedValues(list []*model.NamedValue) *namedValues {
 	n := &namedValues{values: make(map[string]*model.NamedValue, len(list)), used: map[string]bool{}}
 	for _, v := range list {
+		if v.KeyVault != nil && v.Value.IsZero() {
+			continue // not fetched: whoever uses it must be refused, not given an empty text
+		}
 		n.values[v.DisplayName] = v
 	}
 	return n

@@ -39,6 +39,7 @@ func Build(prev *Plan, s *model.Snapshot, d Deps) (*Plan, Report) {
 		p.Generation = 1
 	}
 	b.common(s, d)
+	p.base = b.base
 	p.Global = pipeline([]*document{b.global})
 	for _, a := range s.APIs {
 		api := b.api(a)
@@ -120,10 +121,11 @@ func (b *builder) api(m *model.API) *API {
 			again := *old // pipelines and trees are shared; the model is this snapshot's
 			again.Model = m
 			b.rebind(&again)
+			*b.findings = append(*b.findings, again.findings...)
 			return &again
 		}
 	}
-	before := b.findings.Count(diag.Error)
+	before, seen := b.findings.Count(diag.Error), len(*b.findings)
 	a := &API{Model: m}
 	b.serviceURL(a)
 	b.linkProducts(a)
@@ -131,6 +133,7 @@ func (b *builder) api(m *model.API) *API {
 	b.operations(a)
 	if b.findings.Count(diag.Error) == before {
 		a.hash = hash // only a sound API may be re-used
+		a.findings = slices.Clone((*b.findings)[seen:])
 	}
 	b.report.Compiled++
 	return a
@@ -223,7 +226,7 @@ func (b *builder) operations(a *API) {
 // are found when they are saved and not when they are first used.
 func (b *builder) unused() {
 	for id, f := range b.fragments {
-		if b.usedFrags[id] || b.prev != nil {
+		if b.usedFrags[id] || (b.prev != nil && b.prev.base == b.base) {
 			continue
 		}
 		if root := b.read(&f.Policy); root != nil && root.Name != "fragment" {

@@ -24,6 +24,7 @@ type Plan struct {
 	// Transport is for destinations that no backend entity describes.
 	Transport wire.Transport
 	cache     map[string]*API // by API name and dependencies, for the next build
+	base      string          // digest of what all APIs share, for the next build
 }
 
 // API is one compiled revision of an API.
@@ -39,6 +40,7 @@ type API struct {
 	// pipelines of the API without an operation's own policies, by product.
 	pipelines []*Pipeline
 	hash      string
+	findings  diag.List // warnings and infos of its build, told again when it is re-used
 }
 
 // Product as seen from one API.

@@ -125,27 +125,33 @@ func milliseconds(d time.Duration) float64 {
 // percent-encoding undone, as the gateway reads them.
 func MaskQuery(rawURL, name string) string {
 	path, query, ok := strings.Cut(rawURL, "?")
-	if !ok {
+	if !ok || !holdsKey(query, name) {
 		return rawURL
 	}
 	var b strings.Builder
-	masked := false
 	for i, p := range strings.Split(query, "&") {
 		if i > 0 {
 			b.WriteByte('&')
 		}
 		k, v, _ := strings.Cut(p, "=")
 		if v != "" && isKeyName(k, name) {
-			masked = true
 			b.WriteString(k + "=***")
 			continue
 		}
 		b.WriteString(p)
 	}
-	if !masked {
-		return rawURL
-	}
 	return path + "?" + b.String()
+}
+
+func holdsKey(query, name string) bool {
+	for query != "" {
+		var pair string
+		pair, query, _ = strings.Cut(query, "&")
+		if k, v, _ := strings.Cut(pair, "="); v != "" && isKeyName(k, name) {
+			return true
+		}
+	}
+	return false
 }
 
 func isKeyName(raw, name string) bool {

@@ -124,6 +124,9 @@ const (
 	KindProtocol           // the other side broke HTTP
 )
 
+// ErrClientGone says that the client's connection no longer takes anything.
+var ErrClientGone = errors.New("the client closed the connection")
+
 // Error is a network failure with its kind.
 type Error struct {
 	Kind ErrorKind

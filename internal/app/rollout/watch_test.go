@@ -1,0 +1,59 @@
+package rollout
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"sallyport/internal/model"
+	"sallyport/internal/plan"
+	"sallyport/internal/policy"
+	"sallyport/internal/policy/builtin"
+	"sallyport/internal/wire"
+)
+
+// watched starts a rollout that watches dir and tells of every load.
+func watched(t *testing.T, dir string) (trigger chan struct{}, loads chan Status) {
+	t.Helper()
+	trigger, loads = make(chan struct{}), make(chan Status, 16)
+	r := New(Config{
+		Read:  func() Candidate { return Candidate{Snapshot: &model.Snapshot{}, Dirs: []string{dir}} },
+		Deps:  plan.Deps{Registry: policy.NewRegistry(builtin.All()...), Transport: func(bool, bool) wire.Transport { return nil }},
+		Apply: func(*plan.Plan) {}, Done: func(s Status) { loads <- s }, Log: slog.New(slog.DiscardHandler),
+	})
+	r.Load()
+	<-loads
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Watch(ctx, trigger) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return trigger, loads
+}
+
+func TestTriggerLoads(t *testing.T) {
+	trigger, loads := watched(t, t.TempDir())
+	trigger <- struct{}{}
+	if s := <-loads; !s.Accepted || s.Generation != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestChangedFileLoads(t *testing.T) {
+	dir := t.TempDir()
+	trigger, loads := watched(t, dir)
+	trigger <- struct{}{} // by its end the folder is watched
+	<-loads
+	if err := os.WriteFile(filepath.Join(dir, "policy.xml"), []byte("<policies/>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s := <-loads; !s.Accepted {
+		t.Errorf("%+v", s)
+	}
+}
