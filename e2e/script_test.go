@@ -53,7 +53,7 @@ func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args 
 		"code":  scriptCode,
 		"ready": scriptReady,
 		"ask":   scriptAsk,
-		"grab":  scriptGrab,
+		"until": scriptUntil,
 	}
 }
 
@@ -113,16 +113,17 @@ func scriptAsk(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// scriptGrab makes a match of the last command's output a variable:
-// grab NAME 'pattern with one group'.
-func scriptGrab(ts *testscript.TestScript, neg bool, args []string) {
+// scriptUntil polls a file until it holds a text: until FILE 'text'. It is for
+// what processes in the background print.
+func scriptUntil(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: grab NAME 'text before'")
+		ts.Fatalf("usage: until FILE text")
 	}
-	_, rest, ok := strings.Cut(ts.ReadFile("stdout"), args[1])
-	if !ok {
-		ts.Fatalf("no %q in the output", args[1])
-	}
-	value, _, _ := strings.Cut(rest, "\n")
-	ts.Setenv(args[0], strings.TrimSpace(value))
+	ts.Check(poll(patience, func() error {
+		b, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && !strings.Contains(string(b), args[1]) {
+			err = fmt.Errorf("%s does not hold %q: %s", args[0], args[1], b)
+		}
+		return err
+	}))
 }

@@ -126,3 +126,23 @@ func QueryAdd(query, name, value string) string {
 	}
 	return query + "&" + pair
 }
+
+// HasDotSegment reports whether a path has a segment "." or "..", also in the
+// encoded spellings and with the other slashes that some backends decode.
+// Such a path could climb out of the base path of a backend.
+func HasDotSegment(path string) bool {
+	if strings.ContainsAny(path, `%\`) {
+		path = strings.NewReplacer("%2e", ".", "%2f", "/", "%5c", "/", `\`, "/").Replace(strings.ToLower(path))
+	}
+	if !strings.Contains(path, "/.") && !strings.HasPrefix(path, ".") {
+		return false
+	}
+	for path != "" {
+		var seg string
+		seg, path, _ = strings.Cut(path, "/")
+		if seg == "." || seg == ".." {
+			return true
+		}
+	}
+	return false
+}

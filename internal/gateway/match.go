@@ -19,6 +19,10 @@ func (c *call) unknownHost() {
 // match finds API and operation and prepares the message to the backend.
 func (c *call) match() bool {
 	in := c.In
+	if path, _, _ := strings.Cut(in.Target, "?"); exchange.HasDotSegment(path) {
+		c.line, c.Failure = c.rt.plan.Global, exchange.BadRequest("The path has dot segments.")
+		return false
+	}
 	m, params := c.rt.plan.Match(in.Method, in.Target, in.Header, c.Params)
 	c.Params = params
 	c.api, c.op, c.MatchedPath = m.API, m.Op, m.Path

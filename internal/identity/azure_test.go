@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -66,17 +67,17 @@ func (m *imds) serve(_ context.Context, r *wire.Request, w wire.Responder) {
 	if len(m.statuses) > 0 {
 		status := m.statuses[0]
 		m.statuses = m.statuses[1:]
-		wire.ReplyJSON(w, status, map[string]string{"error": "invalid_request", "error_description": "Identity not found"})
+		replyJSON(w, status, map[string]string{"error": "invalid_request", "error_description": "Identity not found"})
 		return
 	}
 	u, err := url.Parse(r.Target)
 	if err != nil || u.Path != "/metadata/identity/oauth2/token" || r.Header.Get("Metadata") != "true" {
-		wire.ReplyJSON(w, 400, map[string]string{"error": "bad_request"})
+		replyJSON(w, 400, map[string]string{"error": "bad_request"})
 		return
 	}
 	q := u.Query()
 	expires := time.Now().Add(m.life)
-	wire.ReplyJSON(w, 200, map[string]string{
+	replyJSON(w, 200, map[string]string{
 		"access_token": fmt.Sprintf("%s|%s|%d", q.Get("resource"), q.Get("client_id"), len(m.seen)),
 		"expires_in":   fmt.Sprint(int(m.life.Seconds())), "expires_on": fmt.Sprint(expires.Unix()),
 		"resource": q.Get("resource"), "token_type": "Bearer", "not_before": fmt.Sprint(time.Now().Unix()),
@@ -184,7 +185,7 @@ func TestAppService(t *testing.T) {
 	var got string
 	addr := listen(t, std.ServerConfig{}, func(_ context.Context, r *wire.Request, w wire.Responder) {
 		got = r.Target + " " + r.Header.Get("X-Identity-Header")
-		wire.ReplyJSON(w, 200, map[string]string{"access_token": "app-service", "expires_on": fmt.Sprint(time.Now().Add(time.Hour).Unix()),
+		replyJSON(w, 200, map[string]string{"access_token": "app-service", "expires_on": fmt.Sprint(time.Now().Add(time.Hour).Unix()),
 			"resource": "r", "token_type": "Bearer"})
 	})
 	t.Setenv("IDENTITY_ENDPOINT", "http://169.254.130.3:8081/msi/token") // link-local, as on Linux plans
@@ -230,7 +231,7 @@ func authority(t *testing.T) (hosts map[string]string, roots *x509.CertPool, for
 	conf := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 	addr := listen(t, std.ServerConfig{TLS: conf}, func(_ context.Context, r *wire.Request, w wire.Responder) {
 		if strings.HasSuffix(strings.SplitN(r.Target, "?", 2)[0], "/tenant/v2.0/.well-known/openid-configuration") {
-			wire.ReplyJSON(w, 200, map[string]string{"issuer": "https://login.example/tenant/v2.0",
+			replyJSON(w, 200, map[string]string{"issuer": "https://login.example/tenant/v2.0",
 				"token_endpoint":         "https://login.example/tenant/oauth2/v2.0/token",
 				"authorization_endpoint": "https://login.example/tenant/oauth2/v2.0/authorize"})
 			return
@@ -240,11 +241,11 @@ func authority(t *testing.T) (hosts map[string]string, roots *x509.CertPool, for
 		last, _ = url.ParseQuery(string(b))
 		mu.Unlock()
 		if last.Get("client_secret") == "wrong-secret-value" {
-			wire.ReplyJSON(w, 401, map[string]string{"error": "invalid_client",
+			replyJSON(w, 401, map[string]string{"error": "invalid_client",
 				"error_description": "AADSTS7000215: Invalid client secret wrong-secret-value provided"})
 			return
 		}
-		wire.ReplyJSON(w, 200, map[string]any{"access_token": "entra", "expires_in": 3600, "token_type": "Bearer"})
+		replyJSON(w, 200, map[string]any{"access_token": "entra", "expires_in": 3600, "token_type": "Bearer"})
 	})
 	return map[string]string{"login.example:443": addr}, roots, func() url.Values {
 		mu.Lock()
@@ -372,4 +373,12 @@ func TestSettle(t *testing.T) {
 			}
 		})
 	}
+}
+
+func replyJSON(w wire.Responder, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	wire.Reply(w, status, "application/json", b)
 }

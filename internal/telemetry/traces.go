@@ -88,12 +88,20 @@ func (s *Traces) evictLocked() {
 	s.order = slices.Delete(s.order, 0, n)
 }
 
-// Get returns a finished trace.
+// settle is how long a finished hop waits for the other hops of its call. A
+// called hop writes its end down a moment after its caller has the answer.
+const settle = 2 * time.Second
+
+// Get returns a finished trace once the other hops of its call have finished
+// too, or have had the time to.
 func (s *Traces) Get(id string) (*Trace, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.evictLocked()
 	t, ok := s.byID[id]
+	if ok && s.active[t.Span.Trace] > 0 && s.now().Sub(t.ended) < settle {
+		return nil, false
+	}
 	return t, ok
 }
 

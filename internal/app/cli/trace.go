@@ -187,6 +187,9 @@ func refusal(res *wire.Incoming) string {
 	return ""
 }
 
+// fetchTries times 50 ms is longer than a trace waits for its last hop.
+const fetchTries = 60
+
 // fetch gets a trace. It is complete a moment after the client has its answer.
 func (o *traceOptions) fetch(ctx context.Context, service, id string) (*telemetry.Document, error) {
 	for try := 0; ; try++ {
@@ -196,7 +199,7 @@ func (o *traceOptions) fetch(ctx context.Context, service, id string) (*telemetr
 		if err == nil {
 			return &doc, nil
 		}
-		if !errors.As(err, &se) || se.status != 404 || try == 20 {
+		if !errors.As(err, &se) || se.status != 404 || try == fetchTries {
 			return nil, err
 		}
 		select {

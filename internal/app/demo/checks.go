@@ -40,11 +40,15 @@ func checks() []check {
 // check runs all checks and prints the table.
 func (c *chain) check(ctx context.Context, p *printer, started time.Duration) bool {
 	begin, passed, all := time.Now(), 0, checks()
-	for _, k := range all {
+	for i, k := range all {
 		start := time.Now()
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-		err := k.run(ctx, c)
+		limited, cancel := context.WithTimeout(ctx, 10*time.Second)
+		err := k.run(limited, c)
 		cancel()
+		if ctx.Err() != nil { // Ctrl-C: the check has failed for want of time
+			p.interrupted(i, len(all))
+			return false
+		}
 		if err == nil {
 			passed++
 		}

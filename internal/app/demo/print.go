@@ -39,12 +39,16 @@ func (p *printer) result(name string, took time.Duration, err error) {
 	fmt.Fprintf(p.w, "  %s %s\n      %s\n", p.paint("31", "✗"), name, strings.ReplaceAll(err.Error(), "\n", "\n      "))
 }
 
+func (p *printer) interrupted(done, all int) {
+	fmt.Fprintf(p.w, "\n  interrupted after %d of %d checks\n", done, all)
+}
+
 func (p *printer) total(passed, all int, started, took time.Duration) {
-	verdict := p.paint("32", "all checks passed")
+	verdict := p.paint("32", fmt.Sprintf("all checks passed (%d)", all))
 	if passed != all {
 		verdict = p.paint("31", fmt.Sprintf("%d of %d checks failed", all-passed, all))
 	}
-	fmt.Fprintf(p.w, "\n  %s (%d) · started in %.2f s, checked in %.2f s\n", verdict, all, started.Seconds(), took.Seconds())
+	fmt.Fprintf(p.w, "\n  %s · started in %.2f s, checked in %.2f s\n", verdict, started.Seconds(), took.Seconds())
 }
 
 // tryOut prints commands that work as they stand.

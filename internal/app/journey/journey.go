@@ -50,13 +50,22 @@ func commonDir(at []string) string {
 	if len(at) == 0 {
 		return ""
 	}
-	dir := at[0][:strings.LastIndexByte(at[0], '/')+1]
+	dir, file := at[0][:strings.LastIndexByte(at[0], '/')+1], at[0][:strings.IndexByte(at[0]+":", ':')]
+	one := true
 	for _, a := range at {
+		one = one && strings.HasPrefix(a, file+":")
 		for dir != "" && !strings.HasPrefix(a, dir) {
-			dir = dir[:strings.LastIndexByte(strings.TrimSuffix(dir, "/"), '/')+1]
+			dir = parent(dir)
 		}
 	}
+	if one { // "policy.xml" alone says too little
+		dir = parent(parent(dir))
+	}
 	return dir
+}
+
+func parent(dir string) string {
+	return dir[:strings.LastIndexByte(strings.TrimSuffix(dir, "/"), '/')+1]
 }
 
 func (p *printer) paint(code, s string) string {

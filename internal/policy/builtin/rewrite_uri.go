@@ -94,7 +94,7 @@ func (s *rewriteURIStep) Run(x *exchange.Exchange) policy.Outcome {
 		_, declared, _ = strings.Cut(x.Operation.URLTemplate, "?")
 	}
 	path, missing := s.template.expandPath(x, declared)
-	if missing == "" && hasDotSegment(path) {
+	if missing == "" && exchange.HasDotSegment(path) {
 		// Dot segments would climb out of the backend's base path.
 		return fail(x, exchange.BadRequest("A parameter of the request puts a dot segment into the rewritten path."))
 	}

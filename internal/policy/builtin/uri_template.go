@@ -23,7 +23,7 @@ func parseURITemplate(s string) (t uriTemplate, why string) {
 	if t.path, why = parseURIParts(path); why != "" {
 		return t, why
 	}
-	if hasDotSegment(path) {
+	if exchange.HasDotSegment(path) {
 		return t, "it has dot segments"
 	}
 	t.rawQuery = query
@@ -187,22 +187,6 @@ func (t uriTemplate) copyUnmatched(query, request, declared string) string {
 }
 
 func has(query, name string) bool { _, ok := exchange.QueryGet(query, name); return ok }
-
-// hasDotSegment reports whether a path has a segment "." or "..", also in the
-// encoded spellings and with the other slashes that some backends decode.
-func hasDotSegment(path string) bool {
-	if strings.ContainsAny(path, `%\`) {
-		path = strings.NewReplacer("%2e", ".", "%2f", "/", "%5c", "/", `\`, "/").Replace(strings.ToLower(path))
-	}
-	for path != "" {
-		var seg string
-		seg, path, _ = strings.Cut(path, "/")
-		if seg == "." || seg == ".." {
-			return true
-		}
-	}
-	return false
-}
 
 // escapeLiteral encodes what may not stand in a request target; an author may
 // write a template with spaces or umlauts.

@@ -31,8 +31,8 @@ func TestHasDotSegment(t *testing.T) {
 		"": false, "/": false, "/a/b": false, "/a.b/..c/...": false, "/.well-known": false,
 		"/a/..": true, "/./a": true, "/%2E%2e/a": true, "/a%2f..": true, `/a\..\b`: true, "/a%5C.%5cb": true, "/.%2e": true,
 	} {
-		if got := hasDotSegment(path); got != want {
-			t.Errorf("hasDotSegment(%q) = %v", path, got)
+		if got := exchange.HasDotSegment(path); got != want {
+			t.Errorf("HasDotSegment(%q) = %v", path, got)
 		}
 	}
 }
