@@ -2,8 +2,6 @@ package node
 
 import (
 	"log/slog"
-	"os"
-	"strings"
 
 	"sallyport/internal/app/rollout"
 	"sallyport/internal/app/settings"
@@ -36,22 +34,15 @@ func ReadConfiguration(set *settings.Settings, env Environment) rollout.Candidat
 	if set.Serving.Enabled && set.Serving.Bundle != "" {
 		endpoints, findings := bundle.Load(set.Serving.Bundle, bundle.Options{
 			Variables: variable(set, env), AllowInsecureLoopback: set.Serving.AllowInsecureLoopback, Target: set.Serving.Target,
+			Folder: func(dir string) { c.Dirs = append(c.Dirs, dir) },
 		})
 		c.Findings = append(c.Findings, findings...)
 		if c.Snapshot != nil {
 			c.Snapshot.ServingEndpoints = endpoints
 			c.Read = append(c.Read, rollout.Count{Kind: "serving endpoints", N: len(endpoints), Served: true})
 		}
-		c.Dirs = append(c.Dirs, dirOf(set.Serving.Bundle))
 	}
 	return c
-}
-
-func dirOf(file string) string {
-	if i := strings.LastIndexByte(file, os.PathSeparator); i > 0 {
-		return file[:i]
-	}
-	return "."
 }
 
 // token gives {#NAME#} its value: the environment first, then the settings.

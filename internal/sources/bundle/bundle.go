@@ -20,12 +20,18 @@ type Options struct {
 	// AllowInsecureLoopback accepts plain http to the loopback address, which
 	// Databricks itself refuses.
 	AllowInsecureLoopback bool
+	// Folder is told every folder that files came, or could come, from, so that
+	// they can be watched; may be nil.
+	Folder func(dir string)
 }
 
 // Load reads the bundle in file with everything it includes.
 func Load(file string, opts Options) ([]*model.ServingEndpoint, diag.List) {
 	if opts.Variables == nil {
 		opts.Variables = func(string) (string, bool) { return "", false }
+	}
+	if opts.Folder == nil {
+		opts.Folder = func(string) {}
 	}
 	l := &loader{opts: opts}
 	endpoints := l.run(file)

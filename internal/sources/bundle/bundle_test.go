@@ -311,3 +311,24 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// What is told to the watcher: the folder of the bundle and those that its
+// include patterns name, so that a new file there is noticed.
+func TestFoldersToWatch(t *testing.T) {
+	dir := t.TempDir()
+	for _, sub := range []string{"resources/a", "resources/b"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(dir, "databricks.yml")
+	if err := os.WriteFile(file, []byte("bundle: {name: x}\ninclude: [resources/*/*.yml]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{}
+	bundle.Load(file, bundle.Options{Folder: func(d string) { got[d] = true }})
+	want := map[string]bool{dir: true, filepath.Join(dir, "resources/a"): true, filepath.Join(dir, "resources/b"): true}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -25,6 +25,7 @@ func rootKeys() []string {
 
 // gather reads the bundle file and what it includes into one document.
 func (l *loader) gather(file string) *tree.Node {
+	l.opts.Folder(filepath.Dir(file))
 	doc := l.readFile(file)
 	if doc == nil {
 		return nil
@@ -87,10 +88,16 @@ func (l *loader) expand(dir string, it *tree.Node) []string {
 		l.out.Add(diag.ServingInclude, it.Pos, "include", "'%s' leads out of the bundle's folder", pattern)
 		return nil
 	}
-	found, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern)))
+	full := filepath.Join(dir, filepath.FromSlash(pattern))
+	found, err := filepath.Glob(full)
 	if err != nil {
 		l.out.Add(diag.ServingInclude, it.Pos, "include", "'%s' is not a file pattern", pattern)
 		return nil
+	}
+	if folders, err := filepath.Glob(filepath.Dir(full)); err == nil {
+		for _, f := range folders {
+			l.opts.Folder(f)
+		}
 	}
 	if len(found) == 0 && !strings.ContainsAny(pattern, "*?[") {
 		l.out.Add(diag.ServingInclude, it.Pos, "include", "file '%s' does not exist", pattern)
