@@ -120,5 +120,21 @@ TABLE
 unset GOMAXPROCS
 against=nginx
 wanted nginx || against=$(echo "$TARGETS" | cut -d' ' -f1)
-"$work/benchrun" -targets "$work/targets.json" -load "$work/load" ${LOAD_CPU:+-load-cpu "$LOAD_CPU"} -against "$against" \
-  -cases "$CASES" -rounds "$ROUNDS" -d "$DURATION" -rate "$RATE" -out "${OUT:-$work/runs.jsonl}"
+
+# run CASES ROUNDS RESULTS
+run() {
+  "$work/benchrun" -targets "$work/targets.json" -load "$work/load" ${LOAD_CPU:+-load-cpu "$LOAD_CPU"} -against "$against" \
+    -cases "$1" -rounds "$2" -d "$DURATION" -rate "$RATE" -out "$3"
+}
+
+# Memory goes first and once: a process keeps what it has grown to.
+memory= other=
+for c in $(echo "$CASES" | tr ',' ' '); do
+  case $c in
+  M*) memory="$memory,$c" ;;
+  *) other="$other,$c" ;;
+  esac
+done
+OUT=${OUT:-$work/runs.jsonl}
+[ -z "$memory" ] || run "${memory#,}" 1 "$OUT.memory"
+[ -z "$other" ] || run "${other#,}" "$ROUNDS" "$OUT"

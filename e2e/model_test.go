@@ -2,6 +2,8 @@ package e2e_test
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -27,7 +29,14 @@ func startModel(t *testing.T, answer http.HandlerFunc) *model {
 		fmt.Fprintf(w, `{"access_token":%q,"token_type":"Bearer","resource":%q,"expires_in":"3600","expires_on":"%d"}`, identityToken, r.URL.Query().Get("resource"), until)
 	})
 	mux.HandleFunc("POST /openai/deployments/{deployment}/chat/completions", answer)
-	s := httptest.NewUnstartedServer(mux)
+	return serveModel(t, mux)
+}
+
+// serveModel serves h over HTTP/1.1 and HTTP/2 without TLS.
+func serveModel(t *testing.T, h http.Handler) *model {
+	t.Helper()
+	s := httptest.NewUnstartedServer(h)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // handlers cut connections on purpose
 	s.Config.Protocols = new(http.Protocols)
 	s.Config.Protocols.SetHTTP1(true)
 	s.Config.Protocols.SetUnencryptedHTTP2(true)

@@ -8,10 +8,10 @@ type Code string
 
 // CodeInfo explains a code; the findings catalogue in docs is made of these.
 type CodeInfo struct {
-	Code     Code
-	Severity Severity
-	Title    string // one line: what is wrong
-	Help     string // what to do about it
+	Code     Code     `json:"code"`
+	Severity Severity `json:"severity"`
+	Title    string   `json:"title"` // one line: what is wrong
+	Help     string   `json:"help"`  // what to do about it
 }
 
 // Catalogue returns every code, sorted. Each area of the house adds its own in

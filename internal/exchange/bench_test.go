@@ -102,6 +102,6 @@ func BenchmarkShowQuery(b *testing.B) {
 	var x Exchange
 	b.ReportAllocs()
 	for b.Loop() {
-		x.ShowQuery("api-version=2024-10-21&stream=true")
+		x.showQuery("api-version=2024-10-21&stream=true")
 	}
 }

@@ -67,6 +67,9 @@ type Exchange struct {
 	Target    Target
 	Forwarder Forwarder
 
+	// Hider knows the secret named values; nil when there are none.
+	Hider *secret.Hider
+
 	vars     []variable
 	reply    wire.Header
 	Timing   Timing

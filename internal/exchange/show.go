@@ -28,7 +28,8 @@ func (x *Exchange) ShowHeader(name, value string) string {
 	if x.CarriesCredential(name) {
 		return secret.Mask(value)
 	}
-	return value
+	// A policy may have put a secret named value in, under whatever name.
+	return x.Hider.Hide(value)
 }
 
 // ShowHeaders returns a header as a trace may show it.
@@ -40,8 +41,19 @@ func (x *Exchange) ShowHeaders(h wire.Header) []Shown {
 	return out
 }
 
-// ShowQuery returns a raw query with the values of credentials masked.
-func (x *Exchange) ShowQuery(query string) string {
+// ShowTarget returns a request target or URL with the values of credentials
+// masked.
+func (x *Exchange) ShowTarget(target string) string {
+	path, query, ok := strings.Cut(target, "?")
+	if ok {
+		if shown := x.showQuery(query); shown != query {
+			target = path + "?" + shown
+		}
+	}
+	return x.Hider.Hide(target)
+}
+
+func (x *Exchange) showQuery(query string) string {
 	if !x.queryCarriesCredential(query) {
 		return query
 	}
@@ -68,7 +80,7 @@ func (x *Exchange) queryCarriesCredential(query string) bool {
 // ShowURL returns the URL that forward-request would call now.
 func (x *Exchange) ShowURL() string {
 	b := x.Target.Base
-	target := b.Target(x.Request.Path, x.ShowQuery(x.Request.Query))
+	target := x.ShowTarget(b.Target(x.Request.Path, x.Request.Query))
 	if b.IsZero() {
 		return target
 	}

@@ -1,10 +1,12 @@
 package exchange
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
 	"sallyport/internal/model"
+	"sallyport/internal/secret"
 )
 
 func TestShowHeaderMasksCredentials(t *testing.T) {
@@ -31,5 +33,25 @@ func TestShowURLMasksQuery(t *testing.T) {
 	x.Request.Path, x.Request.Query = "/p", "a=1&door=0123456789abcdef&api%2Dkey=short"
 	if got, want := x.ShowURL(), "https://h/b/p?a=1&door=01****ef&api%2Dkey=****"; got != want {
 		t.Errorf("ShowURL() = %q, want %q", got, want)
+	}
+}
+
+// A secret named value may stand under any name, in a path, and escaped.
+func TestSecretValuesAreHiddenUnderAnyName(t *testing.T) {
+	const value = "se cret/value-of-a-named-one"
+	x := &Exchange{Hider: secret.NewHider([]secret.Text{secret.New(value)})}
+	x.Target.Base = BaseURL{Scheme: "https", Authority: "h", Path: "/" + url.PathEscape(value)}
+	x.Request.Path, x.Request.Query = "/p", "plain="+url.QueryEscape(value)
+	for got, want := range map[string]string{
+		x.ShowURL():                                "https://h/se****ne/p?plain=se****ne",
+		x.ShowHeader("X-Plain", "a "+value):        "a se****ne",
+		x.ShowTarget("/p?plain=" + value + "&b=1"): "/p?plain=se****ne&b=1",
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got := new(Exchange).ShowTarget("/p?plain=1"); got != "/p?plain=1" {
+		t.Errorf("%q", got)
 	}
 }

@@ -50,7 +50,7 @@ func (g *Gateway) begin(ctx context.Context, in *wire.Request, w wire.Responder)
 	x := c.Exchange
 	x.Ctx, x.In, x.Start, x.ID = ctx, in, time.Now(), newGUID()
 	x.Client = g.clientAddr(in)
-	x.Forwarder = c
+	x.Forwarder, x.Hider = c, rt.plan.Hider
 	c.spans()
 	return c, true
 }

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"net"
-	"strings"
 	"time"
 
 	"sallyport/internal/exchange"
@@ -18,13 +17,13 @@ func (c *call) beginTrace() {
 	if c.Span.IsZero() { // a traced call is always joined
 		c.Span = telemetry.NewSpanContext()
 	}
-	title := c.In.Method + " " + c.showTarget(c.In.Target)
+	title := c.In.Method + " " + c.ShowTarget(c.In.Target)
 	c.Trace = c.g.cfg.Traces.Begin(telemetry.HopGateway, c.g.cfg.ServiceName, title, c.Span, c.Parent)
 	c.Trace.Start = c.Start
 	c.Trace.Add(telemetry.SectionInbound, telemetry.Entry{Source: "api-inspector", Timestamp: c.Start, Data: map[string]any{
 		"request": map[string]any{
 			"method":  c.In.Method,
-			"url":     c.In.Scheme + "://" + c.In.Host + c.showTarget(c.In.Target),
+			"url":     c.In.Scheme + "://" + c.In.Host + c.ShowTarget(c.In.Target),
 			"headers": c.show(c.In.Header),
 		},
 	}})
@@ -87,7 +86,7 @@ func (c *call) traceForward(out *wire.Outgoing, o exchange.ForwardOptions) {
 	c.Trace.Add(telemetry.SectionBackend, telemetry.Entry{Source: "forward-request", Data: map[string]any{
 		"message": "The request is sent to the backend. Timeout for the response head: " + timeout.String() + ".",
 		"backend": nullable(c.namedBackend()),
-		"request": map[string]any{"method": out.Method, "url": out.Scheme + "://" + out.Authority + c.showTarget(out.Target), "headers": c.show(out.Header)},
+		"request": map[string]any{"method": out.Method, "url": out.Scheme + "://" + out.Authority + c.ShowTarget(out.Target), "headers": c.show(out.Header)},
 	}})
 }
 
@@ -134,29 +133,15 @@ func (c *call) show(h wire.Header) []exchange.Shown {
 	return out
 }
 
-// showTarget masks credentials in the query of a request target. The log does
-// so always.
-func (c *call) showTarget(target string) string {
-	path, query, ok := strings.Cut(target, "?")
-	if !ok {
-		return target
-	}
-	shown := c.ShowQuery(query)
-	if shown == query {
-		return target
-	}
-	return path + "?" + shown
-}
-
 // record is the access log record of this call.
 func (c *call) record(status int, total time.Duration) telemetry.AccessRecord {
 	r := telemetry.AccessRecord{
-		CorrelationID: c.ID, Method: c.In.Method, URL: c.In.Scheme + "://" + c.In.Host + c.showTarget(c.In.Target), Protocol: c.In.Proto, TLSVersion: c.In.TLSVersion,
+		CorrelationID: c.ID, Method: c.In.Method, URL: c.In.Scheme + "://" + c.In.Host + c.ShowTarget(c.In.Target), Protocol: c.In.Proto, TLSVersion: c.In.TLSVersion,
 		Client: c.Client, Status: status, ResponseSize: c.sent, RequestSize: c.In.ContentLength,
 		BackendStatus: c.backendCode, BackendTime: c.Timing.Backend, TotalTime: total,
 	}
 	if c.backendURL != "" {
-		r.BackendURL = c.showTarget(c.backendURL)
+		r.BackendURL = c.ShowTarget(c.backendURL)
 		r.BackendID, r.BackendMethod = c.namedBackend(), c.Request.Method
 	}
 	if c.API != nil {

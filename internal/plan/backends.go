@@ -124,6 +124,17 @@ func (n *namedValues) Resolve(text string) (out string, isSecret bool, missing [
 	return out, isSecret, missing
 }
 
+// hider knows the secret values, to keep them out of traces and logs.
+func (n *namedValues) hider() *secret.Hider {
+	var values []secret.Text
+	for _, v := range n.values {
+		if v.Secret || v.KeyVault != nil {
+			values = append(values, v.Value)
+		}
+	}
+	return secret.NewHider(values)
+}
+
 // redact takes secret values out of findings: a message that quotes what a
 // document says must not quote what a named value put there.
 func (n *namedValues) redact(fs diag.List) {

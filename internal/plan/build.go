@@ -32,7 +32,7 @@ func Build(prev *Plan, s *model.Snapshot, d Deps) (*Plan, Report) {
 		b.fragments[f.ID] = f
 	}
 	b.backends = buildBackends(s, b.names, d, &r.Findings)
-	p := &Plan{Snapshot: s, backends: b.backends, keys: buildKeys(s.Subscriptions), cache: map[string]*API{}, Transport: d.Transport(true, true)}
+	p := &Plan{Snapshot: s, backends: b.backends, keys: buildKeys(s.Subscriptions), cache: map[string]*API{}, Transport: d.Transport(true, true), Hider: b.names.hider()}
 	if prev != nil {
 		p.Generation = prev.Generation + 1
 	} else {

@@ -9,6 +9,7 @@ import (
 	"sallyport/internal/exchange"
 	"sallyport/internal/model"
 	"sallyport/internal/policy"
+	"sallyport/internal/secret"
 	"sallyport/internal/wire"
 )
 
@@ -18,9 +19,11 @@ type Plan struct {
 	Snapshot   *model.Snapshot
 	APIs       []*API
 	Global     *Pipeline // for failures before an API is known
-	routes     *routes
-	keys       keyTable
-	backends   backendTable
+	// Hider knows the secret named values; nil when there are none.
+	Hider    *secret.Hider
+	routes   *routes
+	keys     keyTable
+	backends backendTable
 	// Transport is for destinations that no backend entity describes.
 	Transport wire.Transport
 	cache     map[string]*API // by API name and dependencies, for the next build

@@ -105,6 +105,8 @@ type Incoming struct {
 
 // Transport sends requests. Errors are *Error where the cause is known.
 // Cancelling ctx aborts the call, also while the body is being read.
+// After RoundTrip has returned, nothing of out is looked at but what Body gave;
+// the caller may use out and its Header again.
 type Transport interface {
 	RoundTrip(ctx context.Context, out *Outgoing) (*Incoming, error)
 }

@@ -14,23 +14,11 @@ import (
 
 // printFindings writes findings for people, with the source line of each.
 func printFindings(e *env, w io.Writer, fs diag.List) {
-	files := map[string]string{}
-	source := func(name string) (string, bool) {
-		if text, ok := files[name]; ok {
-			return text, true
-		}
-		b, err := os.ReadFile(name)
-		if err != nil {
-			return "", false
-		}
-		files[name] = string(b)
-		return files[name], true
-	}
 	color := false
 	if f, ok := w.(*os.File); ok && f == e.stdout {
 		color = e.color()
 	}
-	_ = diag.Write(w, fs, source, color)
+	_ = diag.Write(w, fs, excerpts{}.text, color)
 }
 
 func newFindings(e *env) *cobra.Command {

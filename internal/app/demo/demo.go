@@ -143,6 +143,7 @@ func build(dir string, o Options) (*chain, error) {
 		return nil, err
 	}
 	if err := c.box.Listen(); err != nil {
+		c.node.Close()
 		return nil, err
 	}
 	return c, nil

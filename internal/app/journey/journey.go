@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -106,14 +107,21 @@ func (p *printer) hop(d *telemetry.Document, indent string) {
 		for i, e := range entries {
 			p.entry(inner, e)
 			if section == telemetry.SectionBackend && i == 0 {
-				for _, h := range d.Hops {
-					p.hop(h, inner+"  ")
-				}
+				p.hops(d, inner)
 			}
 		}
 	}
+	if len(d.TraceEntries[telemetry.SectionBackend]) == 0 {
+		p.hops(d, inner)
+	}
 	if d.Dropped > 0 {
 		fmt.Fprintf(p.w, "%s%d more entries were not kept\n", inner, d.Dropped)
+	}
+}
+
+func (p *printer) hops(d *telemetry.Document, indent string) {
+	for _, h := range d.Hops {
+		p.hop(h, indent+"  ")
 	}
 }
 
@@ -245,7 +253,7 @@ func str(v any) string {
 	case string:
 		return v
 	case float64:
-		return fmt.Sprintf("%g", v)
+		return strconv.FormatFloat(v, 'f', -1, 64)
 	case map[string]any, []any:
 		return ""
 	default:

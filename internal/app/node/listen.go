@@ -93,6 +93,9 @@ func Bind(plane, addr string) (net.Listener, error) {
 	return ln, nil
 }
 
+// Close gives back what Listen has opened, for a start that goes no further.
+func (n *Node) Close() { n.closeListeners() }
+
 func (n *Node) closeListeners() {
 	for _, l := range n.listeners {
 		_ = l.net.Close()

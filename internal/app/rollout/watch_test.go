@@ -57,3 +57,10 @@ func TestChangedFileLoads(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+func touch(t *testing.T, dir string, i int) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "file"+string(rune('a'+i))), []byte{byte(i)}, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

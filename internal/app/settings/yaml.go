@@ -64,7 +64,7 @@ func (l *loader) syntaxError(err error, pos diag.Pos) {
 	message := "the file cannot be read as YAML"
 	var le *yaml.LoadError
 	if errors.As(err, &le) {
-		message = le.Message
+		message = diag.WithoutQuotes(le.Message)
 		if le.Mark.Line > 0 {
 			pos.Line, pos.Col = le.Mark.Line, max(le.Mark.Column, 1)
 		}

@@ -56,7 +56,7 @@ func addYAMLError(err error, start diag.Pos, path string, out *diag.List) {
 		if le.Mark.Line > 0 {
 			pos.Line, pos.Col = le.Mark.Line, le.Mark.Column
 		}
-		out.Add(diag.SourceYAMLSyntax, pos, path, "%s", le.Message)
+		out.Add(diag.SourceYAMLSyntax, pos, path, "%s", diag.WithoutQuotes(le.Message))
 		return
 	}
 	out.Add(diag.SourceYAMLSyntax, start, path, "the file cannot be read as YAML")
