@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -119,6 +120,57 @@ func TestIdleProcessEndsAtOnce(t *testing.T) {
 		t.Fatalf("%v %v", r, err)
 	}
 	c.node.signal(syscall.SIGINT)
+	if code := c.node.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// Whoever stops sending when /readyz says so, as load balancers do, loses no
+// call: also the second hop of a call that was under way finds the gateway open.
+func TestDrainLosesNoCall(t *testing.T) {
+	t.Parallel()
+	c := startChain(t, chainOptions{model: startModel(t, answerPlain), set: []string{"log.level=warn", "gateway.drainDelay=4s"}})
+	var closed atomic.Bool
+	results := make(chan error, loaders)
+	hc := client(t, "")
+	for range loaders {
+		go func() {
+			for !closed.Load() {
+				r, err := c.ask(hc, askPlain)
+				if err == nil && r.status != 200 {
+					err = errors.New(r.body)
+				}
+				if err != nil {
+					results <- err
+					return
+				}
+			}
+			results <- nil
+		}()
+	}
+	eventually(t, "load", func() error {
+		if c.metric("sallyport_requests_in_flight", "0") == nil {
+			return errors.New("no load yet")
+		}
+		return nil
+	})
+	c.node.signal(syscall.SIGTERM)
+	eventually(t, "not ready", func() error {
+		r, err := call(hc, "GET", c.management+"/readyz", "")
+		if err != nil {
+			return &finalError{err}
+		}
+		if r.status != 503 {
+			return fmt.Errorf("%d", r.status)
+		}
+		return nil
+	})
+	closed.Store(true)
+	for range loaders {
+		if err := <-results; err != nil {
+			t.Errorf("a call was lost: %v", err)
+		}
+	}
 	if code := c.node.wait(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}

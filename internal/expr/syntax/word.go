@@ -96,7 +96,7 @@ func (s *Scanner) based(base byte) Token {
 		s.digits(&b, func(c byte) bool { return c == '0' || c == '1' })
 	}
 	if b.Len() == 0 {
-		s.fail(t.Start, "the number has no digits")
+		_ = s.fail(t.Start, "the number has no digits")
 		b.WriteByte('0')
 	}
 	t.Value = "0" + string(base) + b.String()
@@ -111,7 +111,7 @@ func (s *Scanner) digits(b *strings.Builder, ok func(byte) bool) {
 		if c := s.at(0); c != '_' {
 			b.WriteByte(c)
 		} else if next := strings.TrimLeft(s.src[s.pos:], "_"); next == "" || !ok(next[0]) {
-			s.fail(s.pos, "'_' may only stand between digits")
+			_ = s.fail(s.pos, "'_' may only stand between digits")
 		}
 		s.pos++
 	}
@@ -150,6 +150,6 @@ func (s *Scanner) integer(t *Token) {
 		t.Suffix += "L"
 	}
 	if _, err := strconv.ParseUint(t.Value, 0, 64); err != nil {
-		s.fail(t.Start, "the number %s is too large for an integer", s.src[t.Start:s.pos])
+		_ = s.fail(t.Start, "the number %s is too large for an integer", s.src[t.Start:s.pos])
 	}
 }
