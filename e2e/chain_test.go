@@ -105,7 +105,7 @@ func (c *chain) start(o chainOptions) error {
 	}
 	if o.model == nil {
 		c.box = start(c.t, nil, nil, append([]string{"sandbox"}, c.args...)...)
-		if err := c.box.reachable("http://" + box + "/"); err != nil {
+		if err := c.box.listens("sandbox model on http://" + box); err != nil {
 			return err
 		}
 	}
@@ -115,29 +115,44 @@ func (c *chain) start(o chainOptions) error {
 // serve starts the node; again after it has ended.
 func (c *chain) serve() error {
 	c.node = start(c.t, nil, nil, append([]string{"serve"}, c.args...)...)
+	if err := c.node.listens(`"msg":"listening","plane":"serving"`); err != nil {
+		return err
+	}
 	return c.node.ready(c.management)
 }
 
-// ready polls /readyz until the process says that it serves.
-func (p *process) ready(management string) error {
-	return p.until(management+"/readyz", func(status int) bool { return status == 200 })
+// listens waits until the process itself says so: on a port that somebody else
+// took meanwhile, the somebody else would answer.
+func (p *process) listens(text string) error {
+	return poll(patience, func() error {
+		switch {
+		case strings.Contains(p.log.String()+p.out.String(), text):
+			return nil
+		case p.ended():
+			return p.failed()
+		}
+		return fmt.Errorf("%v does not say %s", p.cmd.Args, text)
+	})
 }
 
-// reachable polls until something answers at url.
-func (p *process) reachable(url string) error { return p.until(url, func(int) bool { return true }) }
+func (p *process) failed() error {
+	return &finalError{fmt.Errorf("%v ended with code %d: %s%s", p.cmd.Args, p.cmd.ProcessState.ExitCode(), p.out.String(), p.log.String())}
+}
 
-func (p *process) until(url string, good func(status int) bool) error {
+// ready polls /readyz until it says that the process serves.
+func (p *process) ready(management string) error {
+	url := management + "/readyz"
 	hc := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	return poll(patience, func() error {
 		if p.ended() {
-			return &finalError{fmt.Errorf("%v ended with code %d: %s%s", p.cmd.Args, p.cmd.ProcessState.ExitCode(), p.out.String(), p.log.String())}
+			return p.failed()
 		}
 		res, err := hc.Get(url)
 		if err != nil {
 			return err
 		}
 		_ = res.Body.Close()
-		if !good(res.StatusCode) {
+		if res.StatusCode != 200 {
 			return fmt.Errorf("%s answers %d", url, res.StatusCode)
 		}
 		return nil

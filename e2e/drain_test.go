@@ -129,7 +129,7 @@ func TestIdleProcessEndsAtOnce(t *testing.T) {
 // call: also the second hop of a call that was under way finds the gateway open.
 func TestDrainLosesNoCall(t *testing.T) {
 	t.Parallel()
-	c := startChain(t, chainOptions{model: startModel(t, answerPlain), set: []string{"log.level=warn", "gateway.drainDelay=4s"}})
+	c := startChain(t, chainOptions{model: startModel(t, answerPlain), set: []string{"log.access=false", "gateway.drainDelay=4s"}})
 	var closed atomic.Bool
 	results := make(chan error, loaders)
 	hc := client(t, "")

@@ -161,7 +161,7 @@ func TestReloadUnderLoad(t *testing.T) {
 			_ = push(chunk(strconv.Itoa(i)))
 		}
 		_ = push(doneEvent)
-	}), edit: func(dir string) { markConfig(t, dir) }, set: []string{"configuration.debounce=20ms", "log.level=warn"}})
+	}), edit: func(dir string) { markConfig(t, dir) }, set: []string{"configuration.debounce=20ms", "log.access=false"}})
 	policy := filepath.Join(c.dir, "apim", "policy.xml")
 	value := filepath.Join(c.dir, "apim", "named values", "generation", "namedValueInformation.json")
 	subscriptions := filepath.Join(c.dir, "configuration.demo.yaml")

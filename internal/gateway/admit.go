@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"sallyport/internal/exchange"
+	"sallyport/internal/plan"
 	"sallyport/internal/wire"
 )
 
@@ -20,7 +21,8 @@ func hop(name string) bool {
 // apply. It runs before any policy, so no policy can supply the key
 // (Azure documentation: Subscriptions in Azure API Management).
 func (c *call) admit() bool {
-	c.key, c.keyPlace = c.api.FindKey(c.In.Header, c.Request.Query)
+	key, place := c.api.FindKey(c.In.Header, c.Request.Query)
+	c.key = key
 	a := c.rt.plan.Admit(c.api, c.key)
 	switch {
 	case a.Missing:
@@ -29,6 +31,9 @@ func (c *call) admit() bool {
 	case a.Invalid:
 		c.Failure = exchange.SubscriptionKeyInvalid(c.realm(), c.API.KeyHeader)
 		return false
+	}
+	if place == plan.KeyInBearer { // it is ours, and no credential of the backend
+		c.Request.Header.Del("Authorization")
 	}
 	c.Subscription = a.Subscription
 	if a.Product != nil {

@@ -145,7 +145,6 @@ func (c *call) torn(err error) {
 		c.clientGone(err)
 		return
 	}
-	c.backendErr = err
 	c.Failure = exchange.BackendFailed("transfer-response", err)
 	c.abort()
 }

@@ -24,13 +24,11 @@ type call struct {
 	metrics *telemetry.APIMetrics
 
 	key         string // subscription key sent, for masking and stripping
-	keyPlace    plan.KeyPlace
-	sent        int64 // body bytes towards the client
+	sent        int64  // body bytes towards the client
 	headSent    bool
 	flush       bool   // pass every chunk of the response on at once
 	backendURL  string // for the access log
 	backendCode int
-	backendErr  error                   // the response broke off while it was passed on
 	cancel      context.CancelCauseFunc // ends the running backend call
 	out         wire.Outgoing           // the message to the backend
 	outHeader   wire.Header             // memory of its header

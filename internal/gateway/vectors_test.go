@@ -144,6 +144,9 @@ func TestKeyVectors(t *testing.T) {
 	check(t, f, "query by the header's name", "GET", "/renamed/x?api-key=gold-1", "401 "+missing)
 	check(t, f, "22 header wins", "GET", "/closed/x?subscription-key=gold-1", "401 "+invalid, h+"nonsense")
 	check(t, f, "23 bearer", "GET", "/bearer/x", "200", "Authorization: Bearer gold-1")
+	if body := f.call("GET", "/bearer/x", "Authorization: Bearer gold-1").Body(); strings.Contains(body, "authorization") {
+		t.Errorf("23 the key went on to the backend as a bearer token: %s", body)
+	}
 	check(t, f, "bearer off", "GET", "/closed/x", "401 "+missing, "Authorization: Bearer gold-1")
 	check(t, f, "bearer with a JWT is no key", "GET", "/bearer/x", "401 "+missing, "Authorization: Bearer a.b.c")
 	check(t, f, "secondary key", "GET", "/closed/x", "200 x-product: gold", h+"gold-2")
