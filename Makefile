@@ -34,6 +34,9 @@ check: generate lint race ## everything a change must pass; the tree must be cle
 fuzz: ## a short run of every fuzz target
 	./.ci/fuzz 10s
 
+e2e: ## end-to-end tests against the built binary
+	$(GO) test ./e2e
+
 bench: ## benchmarks of the hot path, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
 

@@ -27,6 +27,10 @@ func run(m *testing.M) int {
 	args := []string{"build", "-o", filepath.Join(dir, "sallyport")}
 	if raceBuild() {
 		args = append(args, "-race")
+		if os.Getenv("GORACE") == "" {
+			// By default every process waits a second for late reports at its end.
+			_ = os.Setenv("GORACE", "atexit_sleep_ms=10")
+		}
 	}
 	build := exec.Command("go", append(args, "./cmd/sallyport")...)
 	build.Dir = ".."

@@ -35,6 +35,7 @@ func TestScripts(t *testing.T) {
 			e.Defer(p.release)
 			e.Setenv("PATH", os.Getenv("PATH"))
 			e.Setenv("NO_COLOR", "1")
+			e.Setenv("GORACE", os.Getenv("GORACE"))
 			for i, name := range []string{"GATEWAY", "MANAGEMENT", "SERVING", "SANDBOX"} {
 				e.Setenv(name, p.addr(i))
 			}

@@ -62,6 +62,7 @@ type Rollout struct {
 	status Status
 	plan   *plan.Plan
 	dirs   []string
+	readAt time.Time // when the last reading began
 }
 
 // New returns a rollout that has loaded nothing yet.
@@ -105,6 +106,7 @@ func (r *Rollout) record(accepted bool, next *plan.Plan, report plan.Report, fin
 		r.status.Generation, r.status.LoadedAt = next.Generation, now
 		r.status.Compiled, r.status.Reused = report.Compiled, report.Reused
 	}
+	r.readAt = start
 	if len(dirs) > 0 {
 		r.dirs = dirs
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -18,9 +19,12 @@ func (r *Rollout) Watch(ctx context.Context, trigger <-chan struct{}) error {
 		return fmt.Errorf("watch configuration: %w", err)
 	}
 	defer func() { _ = w.Close() }()
-	r.watchDirs(w)
 	quiet := time.NewTimer(time.Hour)
 	quiet.Stop()
+	r.watchDirs(w)
+	if r.changedSinceRead() {
+		quiet.Reset(r.cfg.Debounce)
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -38,6 +42,9 @@ func (r *Rollout) Watch(ctx context.Context, trigger <-chan struct{}) error {
 		case <-quiet.C:
 			r.Load()
 			r.watchDirs(w)
+			if r.changedSinceRead() {
+				quiet.Reset(r.cfg.Debounce)
+			}
 		}
 	}
 }
@@ -61,4 +68,26 @@ func (r *Rollout) watchDirs(w *fsnotify.Watcher) {
 			r.cfg.Log.Warn("watch configuration", slog.String("dir", d), slog.String("error", err.Error()))
 		}
 	}
+}
+
+// changedSinceRead reports whether something in the watched folders is newer
+// than the last reading: a change that came before the folder was watched
+// makes no event.
+func (r *Rollout) changedSinceRead() bool {
+	r.mu.Lock()
+	dirs, since := r.dirs, r.readAt
+	r.mu.Unlock()
+	for _, d := range dirs {
+		entries, err := os.ReadDir(d)
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			// a date in the future would count for ever
+			if info, err := e.Info(); err == nil && info.ModTime().After(since) && !info.ModTime().After(time.Now()) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"sallyport/internal/model"
 	"sallyport/internal/plan"
@@ -62,5 +63,42 @@ func touch(t *testing.T, dir string, i int) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, "file"+string(rune('a'+i))), []byte{byte(i)}, 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A change between the first reading and the watch makes no event.
+func TestChangeBeforeTheWatchLoads(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "policy.xml")
+	loads := make(chan Status, 16)
+	r := New(Config{
+		Read:  func() Candidate { return Candidate{Snapshot: &model.Snapshot{}, Dirs: []string{dir}} },
+		Deps:  plan.Deps{Registry: policy.NewRegistry(builtin.All()...), Transport: func(bool, bool) wire.Transport { return nil }},
+		Apply: func(*plan.Plan) {}, Done: func(s Status) { loads <- s }, Log: slog.New(slog.DiscardHandler),
+	})
+	first := r.Load()
+	<-loads
+	if err := os.WriteFile(file, []byte("<policies/>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(file, time.Time{}, first.LastAttempt.Add(time.Microsecond)); err != nil {
+		t.Fatal(err)
+	}
+	old := filepath.Join(dir, "future.xml")
+	if err := os.WriteFile(old, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(old, time.Time{}, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go func() { _ = r.Watch(ctx, nil) }()
+	if s := <-loads; s.Generation != 2 {
+		t.Errorf("%+v", s)
+	}
+	stop()
+	if r.changedSinceRead() {
+		t.Error("a file dated in the future counts as changed for ever")
 	}
 }
