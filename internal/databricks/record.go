@@ -1,8 +1,6 @@
 package databricks
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"net/netip"
 	"time"
 
@@ -36,21 +34,6 @@ type CallRecord struct {
 	// Broken: the upstream broke off after the head was sent.
 	ClientGone, Broken bool
 	Span               telemetry.SpanContext
-}
-
-// newRequestID is a random UUID (RFC 9562 §5.4).
-func newRequestID() string {
-	var u [16]byte
-	_, _ = rand.Read(u[:]) // never fails (crypto/rand)
-	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
-	var s [36]byte
-	hex.Encode(s[:8], u[:4])
-	hex.Encode(s[9:13], u[4:6])
-	hex.Encode(s[14:18], u[6:8])
-	hex.Encode(s[19:23], u[8:10])
-	hex.Encode(s[24:], u[10:])
-	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
-	return string(s[:])
 }
 
 // shorten bounds what a caller can put into the log.

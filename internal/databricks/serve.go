@@ -84,7 +84,7 @@ func (c *call) serve(ctx context.Context) *failure {
 
 func (c *call) begin() {
 	c.rec = CallRecord{
-		Time: c.p.cfg.Now(), RequestID: newRequestID(), Remote: c.r.Remote, Method: c.r.Method, Path: c.path,
+		Time: c.p.cfg.Now(), RequestID: telemetry.NewGUID(), Remote: c.r.Remote, Method: c.r.Method, Path: c.path,
 	}
 	// A call without trace context begins one, so that the hops can be joined.
 	if in, ok := telemetry.ParseTraceParent(c.r.Header.Get("traceparent")); ok && c.r.Header.Count("traceparent") == 1 {

@@ -2,8 +2,6 @@ package gateway
 
 import (
 	"context"
-	crand "crypto/rand"
-	"encoding/hex"
 	"net/netip"
 	"strings"
 	"time"
@@ -48,7 +46,7 @@ func (g *Gateway) begin(ctx context.Context, in *wire.Request, w wire.Responder)
 	c := g.pool.Get().(*call)
 	c.g, c.rt, c.w, c.metrics = g, rt, w, rt.none
 	x := c.Exchange
-	x.Ctx, x.In, x.Start, x.ID = ctx, in, time.Now(), newGUID()
+	x.Ctx, x.In, x.Start, x.ID = ctx, in, time.Now(), telemetry.NewGUID()
 	x.Client = g.clientAddr(in)
 	x.Forwarder, x.Hider = c, rt.plan.Hider
 	c.spans()
@@ -66,21 +64,6 @@ func (c *call) spans() {
 	if c.g.cfg.Correlate {
 		c.Span = telemetry.NewSpanContext()
 	}
-}
-
-// newGUID returns a random version 4 GUID, the form of context.RequestId.
-func newGUID() string {
-	var u [16]byte
-	_, _ = crand.Read(u[:]) // never fails (crypto/rand)
-	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
-	var b [36]byte
-	hex.Encode(b[:8], u[:4])
-	hex.Encode(b[9:13], u[4:6])
-	hex.Encode(b[14:18], u[6:8])
-	hex.Encode(b[19:23], u[8:10])
-	hex.Encode(b[24:], u[10:])
-	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
-	return string(b[:])
 }
 
 // clientAddr is the effective client address: the socket's, unless a trusted

@@ -28,7 +28,7 @@ func check(t *testing.T, f *fixture, name, method, target, want string, headers 
 	}
 }
 
-// The numbers are those of the test vectors in the fact sheet of the gateway.
+// The numbers only keep the cases apart.
 func TestMatchingVectors(t *testing.T) {
 	rev2 := with(api("p", "p", "GET /x"), func(a *model.API) { a.Revision, a.IsCurrent, a.ServiceURL = "2", false, "http://rev2.test" })
 	rev3 := with(api("p", "p", "GET /x"), func(a *model.API) { a.Revision, a.IsCurrent, a.IsOnline = "3", false, false })

@@ -64,7 +64,7 @@ func TestTakenPortIsAClearError(t *testing.T) {
 	for i, plane := range []string{"gateway", "management", "serving", "sandbox model"} {
 		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+i))
 		if err != nil {
-			t.Skipf("port %d was taken meanwhile: %v", base+i, err)
+			t.Fatalf("port %d was taken meanwhile: %v", base+i, err)
 		}
 		var out bytes.Buffer
 		err = Run(t.Context(), Options{PortBase: base, Once: true, Stdout: &out, Stderr: &out})
@@ -80,7 +80,7 @@ func TestFailedStartGivesPortsBack(t *testing.T) {
 	base := freePorts(t)
 	taken, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+3))
 	if err != nil {
-		t.Skipf("port %d was taken meanwhile: %v", base+3, err)
+		t.Fatalf("port %d was taken meanwhile: %v", base+3, err)
 	}
 	defer taken.Close()
 	var out bytes.Buffer

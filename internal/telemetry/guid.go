@@ -1,0 +1,22 @@
+package telemetry
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+)
+
+// NewGUID returns a random version 4 GUID (RFC 9562 §5.4), the form of
+// APIM's context.RequestId and of Databricks' request ids.
+func NewGUID() string {
+	var u [16]byte
+	_, _ = rand.Read(u[:]) // never fails (crypto/rand)
+	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
+	var b [36]byte
+	hex.Encode(b[:8], u[:4])
+	hex.Encode(b[9:13], u[4:6])
+	hex.Encode(b[14:18], u[6:8])
+	hex.Encode(b[19:23], u[8:10])
+	hex.Encode(b[24:], u[10:])
+	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
+	return string(b[:])
+}
