@@ -6,6 +6,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,6 +44,29 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
+}
+
+// TestSources looks at every source of the binary. go test keeps results while
+// the files that tests looked at stay the same, and does not see what the
+// build of the binary reads.
+func TestSources(t *testing.T) {
+	seen := 0
+	for _, root := range []string{"../cmd", "../internal", "../examples", "../go.mod", "../go.sum"} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			seen++
+			_, err = os.Stat(path)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if seen < 100 {
+		t.Errorf("only %d files seen", seen)
+	}
 }
 
 // raceBuild reports whether the binary under test is built with the race

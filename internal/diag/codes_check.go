@@ -24,6 +24,7 @@ const (
 	PolicyBaseRepeated      Code = "SP1239"
 	PolicySectionMissing    Code = "SP1240"
 	PolicyNoForward         Code = "SP1241"
+	PolicyGone              Code = "SP1242"
 	PolicyNamedValueMissing Code = "SP1250"
 	PolicyFragmentMissing   Code = "SP1251"
 	PolicyFragmentContent   Code = "SP1252"
@@ -58,6 +59,7 @@ func checkCodes() []CodeInfo {
 		{PolicyBaseRepeated, Error, "base twice in a section", "Keep one base element per section."},
 		{PolicySectionMissing, Info, "section missing, inherited as if it held base", "Write the section with a base element to make the inheritance visible."},
 		{PolicyNoForward, Warning, "no forward-request in the effective backend section", "The backend is never called and clients get an empty 200; add base or forward-request."},
+		{PolicyGone, Warning, "policy document is gone since the last configuration", "If the document was not removed on purpose, put it back: what it guarded is served without it."},
 		{PolicyNamedValueMissing, Error, "unknown named value", "Create the named value or correct its display name."},
 		{PolicyFragmentMissing, Error, "unknown policy fragment", "Create the fragment or correct its id."},
 		{PolicyFragmentContent, Error, "element not allowed inside a fragment", "Sections, base and include-fragment may not stand in a fragment."},

@@ -49,6 +49,9 @@ func Build(prev *Plan, s *model.Snapshot, d Deps) (*Plan, Report) {
 	}
 	p.routes = buildRoutes(d.Hostnames, p.APIs, s.VersionSets)
 	b.unused()
+	if prev != nil {
+		gone(prev.Snapshot, s, &r.Findings)
+	}
 	b.names.redact(r.Findings)
 	r.Findings.Sort()
 	return p, r

@@ -1,7 +1,6 @@
 package plan_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -181,4 +180,17 @@ func TestPipelineOfEachProduct(t *testing.T) {
 	}
 }
 
-var _ = context.Background
+func TestVanishedPolicyIsReported(t *testing.T) {
+	first := snapshot()
+	first.APIs[0].Policy = doc(`<policies><inbound><base/></inbound><backend><base/></backend><outbound><base/></outbound><on-error><base/></on-error></policies>`)
+	p, _ := plan.Build(nil, first, deps())
+	second := snapshot()
+	second.APIs[0].Hash = "a-2"
+	_, r := plan.Build(p, second, deps())
+	if d := cmp.Diff([]string{"0:0 SP1242 The policy document of 'apis/a' is gone; it is served without."}, texts(r.Findings)); d != "" {
+		t.Error(d)
+	}
+	if _, r := plan.Build(p, first, deps()); len(texts(r.Findings)) != 0 {
+		t.Errorf("nothing is gone: %v", r.Findings)
+	}
+}
