@@ -37,7 +37,7 @@ It speaks APIM's own protocol (listDebugCredentials, Apim-Debug-Authorization,
 listTrace), so the same works with az rest.`,
 		Example: `  eval "$(sallyport demo --print-env)"
   sallyport trace /serving-endpoints/chat/completions -d '{"model":"dublin-chat","messages":[{"role":"user","content":"Hello"}]}'
-  sallyport trace -X GET /nothing/here -o json`,
+  sallyport trace '/foundry/openai/deployments/gpt-4.1-mini/chat/completions?api-version=2024-10-21' --key "$SALLYPORT_MODEL_KEY" -d '{}' -o json`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runTrace(cmd.Context(), e, &o, args[0]) },
 	}
 	o.flags(c)

@@ -6,6 +6,7 @@ package journey
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -98,11 +99,8 @@ func (p *printer) hop(d *telemetry.Document, indent string) {
 	}
 	fmt.Fprintf(p.w, "%s%s %s  %s  %s  %s\n", indent, p.bold("●"), p.bold(d.Title), p.status(d.Status), clock(d.Took), p.dim(kind+" "+d.ServiceName))
 	inner := indent + "│ "
-	for _, section := range []string{telemetry.SectionInbound, telemetry.SectionBackend, telemetry.SectionOutbound, telemetry.SectionOnError} {
+	for _, section := range sections(d) {
 		entries := d.TraceEntries[section]
-		if len(entries) == 0 {
-			continue
-		}
 		fmt.Fprintf(p.w, "%s%s\n", inner, p.paint("36", section))
 		for i, e := range entries {
 			p.entry(inner, e)
@@ -117,6 +115,16 @@ func (p *printer) hop(d *telemetry.Document, indent string) {
 	if d.Dropped > 0 {
 		fmt.Fprintf(p.w, "%s%d more entries were not kept\n", inner, d.Dropped)
 	}
+}
+
+// sections lists the sections that have entries, in the order in which they
+// ended: on-error runs before the response is sent, which is part of outbound.
+func sections(d *telemetry.Document) []string {
+	names := []string{telemetry.SectionInbound, telemetry.SectionBackend, telemetry.SectionOutbound, telemetry.SectionOnError}
+	names = slices.DeleteFunc(names, func(n string) bool { return len(d.TraceEntries[n]) == 0 })
+	ended := func(n string) string { return d.TraceEntries[n][len(d.TraceEntries[n])-1].Elapsed }
+	slices.SortStableFunc(names, func(a, b string) int { return strings.Compare(ended(a), ended(b)) })
+	return names
 }
 
 func (p *printer) hops(d *telemetry.Document, indent string) {

@@ -121,3 +121,18 @@ func TestSummary(t *testing.T) {
 		}
 	}
 }
+
+// What on-error did comes before the response that it made was sent.
+func TestOnErrorComesBeforeTheReply(t *testing.T) {
+	d := &telemetry.Document{Title: "GET /x", Status: 403, TraceEntries: map[string][]telemetry.DocumentEntry{
+		telemetry.SectionOutbound: {{Source: "transfer-response", Elapsed: "00:00:00.0000155"}},
+		telemetry.SectionOnError:  {{Source: "ip-filter", Elapsed: "00:00:00.0000148"}},
+		telemetry.SectionInbound:  {{Source: "api-inspector", Elapsed: "00:00:00.0000010"}},
+	}}
+	var b strings.Builder
+	journey.Print(&b, d, journey.Options{})
+	in, on, out := strings.Index(b.String(), "inbound"), strings.Index(b.String(), "onError"), strings.Index(b.String(), "outbound")
+	if in < 0 || on < in || out < on {
+		t.Errorf("order of sections:\n%s", b.String())
+	}
+}
