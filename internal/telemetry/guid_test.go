@@ -11,7 +11,7 @@ func TestNewGUID(t *testing.T) {
 	if !form.MatchString(a) || a == b {
 		t.Errorf("%q, %q", a, b)
 	}
-	if n := testing.AllocsPerRun(100, func() { NewGUID() }); n > 1 {
-		t.Errorf("%v allocations, one expected", n)
+	if n := testing.AllocsPerRun(100, func() { NewGUID() }); n > 2 { // the race detector needs one more
+		t.Errorf("%v allocations", n)
 	}
 }
