@@ -99,6 +99,8 @@ func (h *Handler) ServeWire(ctx context.Context, in *wire.Request, w wire.Respon
 	switch {
 	case len(r.path) == 0:
 		h.send(r, w, notFound("There is nothing here."))
+	case len(r.path) == 2 && r.path[0] == "traces":
+		h.send(r, w, h.openTrace(r))
 	case isHealth(r.path):
 		h.health(r, w)
 	case isWorkspace(r.path):

@@ -108,6 +108,20 @@ func listTrace(ctx context.Context, h *Handler, r *request) answer {
 	return answer{status: 200, body: h.cfg.Traces.Document(t)}
 }
 
+// openTrace answers Ocp-Apim-Trace-Location: a trace that was asked for with
+// the older header is read by its id, without a token.
+func (h *Handler) openTrace(r *request) answer {
+	if r.in.Method != "GET" {
+		return methodNotAllowed([]string{"GET"})
+	}
+	if h.cfg.Traces != nil {
+		if t, ok := h.cfg.Traces.Get(r.path[1]); ok && t.Open {
+			return answer{status: 200, body: h.cfg.Traces.Document(t)}
+		}
+	}
+	return notFound("Trace not found. It may not be complete yet, or no longer kept.")
+}
+
 // invalidateDebugCredentials revokes all tokens (Azure documentation: Gateway -
 // Invalidate Debug Credentials).
 func invalidateDebugCredentials(_ context.Context, h *Handler, r *request) answer {

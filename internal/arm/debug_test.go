@@ -114,3 +114,26 @@ func FuzzParseISODuration(f *testing.F) {
 		}
 	})
 }
+
+// Only a trace that was asked for with Ocp-Apim-Trace is read by its id alone.
+func TestTraceLocation(t *testing.T) {
+	r := newRig()
+	begin := func(open bool) string {
+		tr := r.traces.Begin(telemetry.HopGateway, "V", "GET /x", telemetry.NewSpanContext(), [8]byte{})
+		tr.Open = open
+		r.traces.Finish(tr, 200)
+		return tr.ID
+	}
+	open, closed := begin(true), begin(false)
+	if rec := r.do("GET", "/traces/"+open, ""); rec.Status() != 200 || !strings.Contains(rec.Body(), `"traceId":"`+open+`"`) {
+		t.Errorf("%d %s", rec.Status(), rec.Body())
+	}
+	for target, status := range map[string]int{"/traces/" + closed: 404, "/traces/none": 404} {
+		if got := r.do("GET", target, "").Status(); got != status {
+			t.Errorf("%s: %d, want %d", target, got, status)
+		}
+	}
+	if got := r.do("POST", "/traces/"+open, "").Status(); got != 405 {
+		t.Errorf("POST: %d", got)
+	}
+}

@@ -40,6 +40,7 @@ func (c *call) admit() bool {
 		c.product, c.Product = a.Product, a.Product.Model
 	}
 	c.line = c.api.Pipeline(c.op, c.product)
+	c.traceOnRequest()
 	if c.Trace != nil {
 		c.traceAdmitted()
 	}

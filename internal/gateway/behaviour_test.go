@@ -327,6 +327,27 @@ func TestDebugTokens(t *testing.T) {
 	}
 }
 
+// The older way to ask for a trace: a header, from a subscription that may.
+func TestOcpApimTrace(t *testing.T) {
+	s := keySnapshot()
+	s.Subscriptions[0].AllowTracing = true // gold
+	f := newFixture(t, wire.HandlerFunc(echo), s, func(c *gateway.Config) { c.TraceURL = "http://manage.test/traces/" })
+	const key = "Ocp-Apim-Subscription-Key: "
+	r := f.call("GET", "/closed/x", key+"gold-1", "Ocp-Apim-Trace: true")
+	id, ok := strings.CutPrefix(r.Header().Get("Ocp-Apim-Trace-Location"), "http://manage.test/traces/")
+	if tr, found := f.traces.Get(id); !ok || !found || !tr.Open {
+		t.Errorf("location %q, found %v", r.Header().Get("Ocp-Apim-Trace-Location"), found)
+	}
+	if strings.Contains(r.Body(), "ocp-apim-trace") {
+		t.Errorf("the header reached the backend: %s", r.Body())
+	}
+	for _, headers := range [][]string{{key + "hidden-1", "Ocp-Apim-Trace: true"}, {key + "gold-1"}, {key + "gold-1", "Ocp-Apim-Trace: false"}} {
+		if r := f.call("GET", "/closed/x", headers...); r.Status() != 200 || r.Header().Has("Ocp-Apim-Trace-Location") || r.Header().Has("Apim-Trace-Id") {
+			t.Errorf("%v: %d %v", headers, r.Status(), r.Header())
+		}
+	}
+}
+
 // Dot segments could climb out of a backend's base path; no client of good
 // will sends them, since clients resolve them.
 func TestDotSegmentsAreRefused(t *testing.T) {

@@ -36,12 +36,15 @@ type Config struct {
 	MaxRequestBody   int64         // 0 = unlimited
 	MaxRedirects     int           // for follow-redirects; default 10
 	MaskTraceSecrets bool
-	Tokens           policy.Tokens // for managed identity credentials of backends
-	Traces           *telemetry.Traces
-	Debug            Debug
-	Metrics          *telemetry.Metrics
-	Log              *slog.Logger
-	AccessLog        bool
+	// TraceURL is what Ocp-Apim-Trace-Location begins with; "" ignores the
+	// header Ocp-Apim-Trace.
+	TraceURL  string
+	Tokens    policy.Tokens // for managed identity credentials of backends
+	Traces    *telemetry.Traces
+	Debug     Debug
+	Metrics   *telemetry.Metrics
+	Log       *slog.Logger
+	AccessLog bool
 }
 
 // Debug checks the tokens that allow a request to be traced.

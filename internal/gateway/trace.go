@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net"
+	"strings"
 	"time"
 
 	"sallyport/internal/exchange"
@@ -27,6 +28,19 @@ func (c *call) beginTrace() {
 			"headers": c.show(c.In.Header),
 		},
 	}})
+}
+
+// traceOnRequest starts a trace the older way: the header Ocp-Apim-Trace from a
+// caller whose subscription allows tracing. The answer names where the trace
+// can be read; its id is the secret. Without permission the header is ignored.
+func (c *call) traceOnRequest() {
+	s := c.Subscription
+	if c.Trace != nil || s == nil || !s.AllowTracing || c.g.cfg.TraceURL == "" || !strings.EqualFold(c.In.Header.Get("Ocp-Apim-Trace"), "true") {
+		return
+	}
+	c.beginTrace()
+	c.Trace.Open = true
+	c.SetReplyHeader("Ocp-Apim-Trace-Location", c.g.cfg.TraceURL+c.Trace.ID)
 }
 
 // traceAdmitted records what was matched and who calls.

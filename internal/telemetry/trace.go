@@ -49,6 +49,8 @@ type Trace struct {
 	Start   time.Time
 	Status  int
 	Took    time.Duration
+	// Open traces may be read by whoever knows the id (Ocp-Apim-Trace-Location).
+	Open bool
 
 	mu       sync.Mutex
 	sections map[string][]Entry

@@ -120,7 +120,7 @@ func (n *Node) gatewayConfig(tokens policy.Tokens) gateway.Config {
 	return gateway.Config{
 		ServiceName: n.set.Service.Name, TrustedProxies: g.TrustedProxies, Correlate: g.Correlation != "None", StripKey: g.StripSubscriptionKey,
 		CheckProtocols: g.TLS.Listen != "", BackendTimeout: g.Timeouts.Request, MaxBufferedBody: g.Limits.BufferedBody, MaxRequestBody: g.Limits.RequestBody,
-		MaskTraceSecrets: n.set.Trace.MaskSecrets, Tokens: tokens, Traces: n.traces, Debug: n.debug, Metrics: n.metrics, Log: n.log, AccessLog: n.set.Log.Access,
+		MaskTraceSecrets: n.set.Trace.MaskSecrets, TraceURL: traceURL(n.set.Management), Tokens: tokens, Traces: n.traces, Debug: n.debug, Metrics: n.metrics, Log: n.log, AccessLog: n.set.Log.Access,
 	}
 }
 
@@ -140,6 +140,19 @@ func (n *Node) buildServing() error {
 		Observe: func(r databricks.CallRecord) { n.metrics.Serving(r.Endpoint, r.Status, r.Duration) },
 	})
 	return nil
+}
+
+// traceURL is where single traces are read on the management listener.
+func traceURL(m settings.Management) string {
+	switch {
+	case m.PublicURL != "":
+		return m.PublicURL + "/traces/"
+	case m.TLS.Listen != "":
+		return "https://" + m.TLS.Listen + "/traces/"
+	case m.Listen != "":
+		return "http://" + m.Listen + "/traces/"
+	}
+	return ""
 }
 
 func hostOf(baseURL string) string {

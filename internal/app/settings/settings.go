@@ -62,8 +62,9 @@ type Timeouts struct{ ReadHeader, Idle, Request, Write time.Duration }
 
 // Management is the listener for administration, health and metrics.
 type Management struct {
-	Listen string
-	TLS    TLS
+	Listen    string
+	PublicURL string // without trailing slash; "" = the listener's
+	TLS       TLS
 }
 
 // Serving is the plane of model serving endpoints.

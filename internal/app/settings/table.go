@@ -51,6 +51,7 @@ func gatewayTable() []setting {
 func managementTable() []setting {
 	return []setting{
 		one("management.listen", listen(), "127.0.0.1:8081", "Address of the management listener; empty = none.", func(s *Settings) *string { return &s.Management.Listen }),
+		one("management.publicUrl", baseURL(), "", "URL under which clients reach the management plane, when it is not the listener's; Ocp-Apim-Trace-Location is made of it.", func(s *Settings) *string { return &s.Management.PublicURL }),
 		one("management.tls.listen", listen(), "", "Address of the TLS listener; empty = none.", func(s *Settings) *string { return &s.Management.TLS.Listen }),
 		one("management.tls.certFile", file(), "", "Certificate chain (PEM).", func(s *Settings) *string { return &s.Management.TLS.CertFile }),
 		one("management.tls.keyFile", file(), "", "Private key (PEM).", func(s *Settings) *string { return &s.Management.TLS.KeyFile }),
