@@ -92,6 +92,7 @@ func (b *builder) common(s *model.Snapshot, d Deps) {
 	}
 	for _, be := range s.Backends {
 		fmt.Fprintf(h, "backend %q %q %s\n", be.ID, be.URL, be.Properties)
+		backendHash(h, b.backends[be.ID])
 	}
 	fmt.Fprintf(h, "hosts %q\n", d.Hostnames)
 	b.base = hex.EncodeToString(h.Sum(nil))
@@ -112,6 +113,23 @@ func docHash(w io.Writer, d *model.PolicyDoc) {
 	if d != nil {
 		fmt.Fprintf(w, "doc %q %q\n", d.Format, d.Text)
 	}
+}
+
+// backendHash adds the credentials of a backend: they are no part of its
+// properties, and steps hold them.
+func backendHash(w io.Writer, e *exchange.BackendEntity) {
+	if e == nil { // refused, with a finding
+		return
+	}
+	for _, list := range [][]exchange.Credential{e.Header, e.Query} {
+		for _, c := range list {
+			for _, v := range c.Values {
+				fmt.Fprintf(w, "credential %q %q\n", c.Name, v.Reveal())
+			}
+		}
+		fmt.Fprintln(w, "end")
+	}
+	fmt.Fprintf(w, "authorization %q identity %q %q\n", e.Authorization.Reveal(), e.IdentityResource, e.IdentityClientID)
 }
 
 // api compiles one API, or takes it from the previous plan.
