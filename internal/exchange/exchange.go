@@ -113,6 +113,9 @@ type Response struct {
 type Target struct {
 	Base    BaseURL
 	Backend *BackendEntity // nil when set by base-url or serviceUrl
+	// Breadth is the scope of the document that set the backend: 0 is global,
+	// narrower scopes have greater numbers.
+	Breadth uint8
 }
 
 // BackendEntity is a backend resource ready for use.

@@ -50,25 +50,25 @@ func buildSetBackendService(e *policy.Element, env policy.Env) (policy.Step, dia
 		fs.Add(diag.PolicyValue, id.Pos(), e.Name, "The 'base-url' and 'backend-id' attributes exclude each other.").
 			WithHint("keep one of them")
 	case id.IsSet():
-		return backendByID(e, id, env.Backends, fs)
+		return backendByID(e, id, env, fs)
 	case url.IsSet():
-		return backendByURL(e, url, fs)
+		return backendByURL(e, url, env, fs)
 	default:
 		fs.Add(diag.PolicyAttributeMissing, e.Pos, e.Name, "One of the attributes 'base-url' and 'backend-id' is required.")
 	}
 	return nil, fs
 }
 
-func backendByID(e *policy.Element, v policy.Value, known policy.Backends, fs diag.List) (policy.Step, diag.List) {
+func backendByID(e *policy.Element, v policy.Value, env policy.Env, fs diag.List) (policy.Step, diag.List) {
 	id := literal(v)
 	if id == "dapr" {
 		fs.Add(diag.PolicyNotSupported, v.Pos(), e.Name, "Dapr backends are not supported yet.")
 		return nil, fs
 	}
 	var ids []string
-	if known != nil {
+	if known := env.Backends; known != nil {
 		if b, ok := known.Backend(id); ok {
-			return &setBackendServiceStep{target: exchange.Target{Base: b.Base, Backend: b}}, fs
+			return &setBackendServiceStep{target: exchange.Target{Base: b.Base, Backend: b, Breadth: uint8(env.Scope)}}, fs
 		}
 		ids = known.BackendIDs()
 	}
@@ -77,10 +77,10 @@ func backendByID(e *policy.Element, v policy.Value, known policy.Backends, fs di
 	return nil, fs
 }
 
-func backendByURL(e *policy.Element, v policy.Value, fs diag.List) (policy.Step, diag.List) {
+func backendByURL(e *policy.Element, v policy.Value, env policy.Env, fs diag.List) (policy.Step, diag.List) {
 	base, err := exchange.ParseBaseURL(literal(v))
 	if err == nil {
-		return &setBackendServiceStep{target: exchange.Target{Base: base}}, fs
+		return &setBackendServiceStep{target: exchange.Target{Base: base, Breadth: uint8(env.Scope)}}, fs
 	}
 	f := fs.Add(diag.PolicyValue, v.Pos(), e.Name, "The base URL cannot be used: %v.", err)
 	if !strings.Contains(literal(v), "://") {
@@ -91,13 +91,19 @@ func backendByURL(e *policy.Element, v policy.Value, fs diag.List) (policy.Step,
 
 type setBackendServiceStep struct{ target exchange.Target }
 
-// Run implements policy.Step. A base-url does not replace a backend entity
-// chosen before (page set-backend-service-policy; archive url_after_id).
+// Run implements policy.Step. The last statement wins, but a base-url does not
+// replace a backend entity that a broader scope chose (page
+// set-backend-service-policy; archive url_after_id, TestInheritedBackendStays).
 func (s *setBackendServiceStep) Run(x *exchange.Exchange) policy.Outcome {
-	if s.target.Backend != nil || x.Target.Backend == nil {
+	if !s.keeps(&x.Target) {
 		x.Target = s.target
 	}
 	return policy.Continue
+}
+
+// keeps reports whether the target chosen so far stays.
+func (s *setBackendServiceStep) keeps(t *exchange.Target) bool {
+	return s.target.Backend == nil && t.Backend != nil && t.Breadth < s.target.Breadth
 }
 
 // Explain implements policy.Explainer.
@@ -106,8 +112,8 @@ func (s *setBackendServiceStep) Explain(x *exchange.Exchange) any {
 	switch {
 	case s.target.Backend != nil:
 		data["backendId"] = s.target.Backend.ID
-	case x.Target.Backend != nil:
-		data["message"] = "The base URL was not applied: backend '" + x.Target.Backend.ID + "' was chosen before, and only another backend-id replaces it."
+	case x.Target.Backend != nil: // kept, or it would be ours
+		data["message"] = "The base URL was not applied: backend '" + x.Target.Backend.ID + "' was inherited, and only another backend-id replaces it."
 	}
 	return data
 }
