@@ -24,6 +24,9 @@ func (c *call) admit() bool {
 	key, place := c.api.FindKey(c.In.Header, c.Request.Query)
 	c.key = key
 	a := c.rt.plan.Admit(c.api, c.key)
+	if (a.Missing || a.Invalid) && len(c.line.Preflight) > 0 {
+		c.SetReplyHeader("Vary", "Origin") // cors is in effect and has not run
+	}
 	switch {
 	case a.Missing:
 		c.Failure = exchange.SubscriptionKeyNotFound(c.realm(), c.API.KeyHeader)

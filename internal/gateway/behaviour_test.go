@@ -202,8 +202,11 @@ func TestPreflight(t *testing.T) {
 	if r := f.call("OPTIONS", "/plain/x", pre...); r.Status() != 404 {
 		t.Errorf("no cors: %d", r.Status())
 	}
-	if r := f.call("GET", "/a/x", "Origin: https://app.test"); r.Status() != 401 || r.Header().Get("Access-Control-Allow-Origin") != "https://app.test" {
-		t.Logf("the key check comes before cors, so its 401 carries no CORS header: %d %v", r.Status(), r.Header())
+	if r := f.call("GET", "/a/x", "Origin: https://app.test"); r.Status() != 401 || r.Header().Get("Vary") != "Origin" || r.Header().Has("Access-Control-Allow-Origin") {
+		t.Errorf("401 before cors has run: %d %v", r.Status(), r.Header())
+	}
+	if r := f.call("GET", "/plain/x", "Ocp-Apim-Subscription-Key: none"); r.Status() != 401 || r.Header().Has("Vary") {
+		t.Errorf("401 without cors: %d %v", r.Status(), r.Header())
 	}
 	if r := f.call("GET", "/a/x", "Origin: https://evil.test", "Ocp-Apim-Subscription-Key: none"); r.Status() != 401 {
 		t.Errorf("actual request: %d", r.Status())

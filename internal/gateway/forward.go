@@ -32,6 +32,7 @@ func (c *call) Forward(x *exchange.Exchange, o exchange.ForwardOptions) *exchang
 	if f != nil {
 		return f
 	}
+	c.away = false
 	c.traceForward(out, o)
 	start := time.Now()
 	res, err := c.roundTrip(out, o)
@@ -217,7 +218,7 @@ func (c *call) stopTimer() bool {
 }
 
 func (c *call) transport() wire.Transport {
-	if be := c.Target.Backend; be != nil {
+	if be := c.Target.Backend; be != nil && !c.away {
 		return be.Transport
 	}
 	return c.rt.plan.Transport

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/internal/diag"
 	"sallyport/internal/gateway"
 	"sallyport/internal/model"
 	"sallyport/internal/plan"
@@ -140,5 +139,3 @@ func with(a *model.API, change func(*model.API)) *model.API {
 func snapshot(apis ...*model.API) *model.Snapshot {
 	return &model.Snapshot{ServiceName: "test", APIs: apis}
 }
-
-var _ = diag.Error

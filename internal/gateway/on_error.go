@@ -29,8 +29,9 @@ func (c *call) onError() {
 		}})
 	}
 	if c.run(exchange.OnError) == policy.Fail {
-		c.Failure = f
-		c.errorResponse(f)
+		if c.Failure = f; f.ClientMessage != "" {
+			c.errorResponse(f)
+		}
 	}
 }
 

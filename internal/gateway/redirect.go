@@ -53,7 +53,7 @@ func (c *call) redirect(out *wire.Outgoing, location string, status int) error {
 	}
 	if u.Host != out.Authority {
 		out.Header = slices.DeleteFunc(out.Header, func(f headerField) bool { return c.CarriesCredential(f.Name) })
-		out.Host = ""
+		out.Host, c.away = "", true // nor are the TLS exceptions of the backend
 	}
 	out.Scheme, out.Authority, out.Target = u.Scheme, u.Host, u.RequestURI()
 	switch {

@@ -7,6 +7,7 @@ import (
 
 	"sallyport/internal/model"
 	"sallyport/internal/wire"
+	"sallyport/internal/wire/wiretest"
 )
 
 func TestFollowRedirects(t *testing.T) {
@@ -52,5 +53,27 @@ func TestFollowRedirects(t *testing.T) {
 	plain := newFixture(t, hops, snapshot(api("a", "a", "POST /*")))
 	if r := plain.send("POST", "/a/far", "x"); r.Status() != 302 || r.Header().Get("Location") != "http://other.test/end" {
 		t.Errorf("without follow-redirects: %d %v", r.Status(), r.Header())
+	}
+}
+
+// A backend's TLS settings are made for its host and for no other.
+func TestRedirectLeavesTheBackendsTransport(t *testing.T) {
+	s := snapshot(with(api("a", "a", "GET /*"), func(a *model.API) {
+		a.Policy = rawPolicy(`<policies><inbound><set-backend-service backend-id="lax"/></inbound><backend><forward-request follow-redirects="true"/></backend><outbound/><on-error/></policies>`)
+	}))
+	s.Backends = []*model.Backend{{ID: "lax", URL: "http://lax.test"}} // validates nothing
+	lax := &wiretest.Transport{Handler: wire.HandlerFunc(func(_ context.Context, r *wire.Request, w wire.Responder) {
+		wire.Reply(w, 302, "", nil, wire.Field{Name: "Location", Value: "http://other.test/end"})
+	})}
+	f := newFixture(t, wire.HandlerFunc(echo), snapshot(api("a", "a", "GET /*")))
+	f.deps.Transport = func(chain, name bool) wire.Transport {
+		if chain && name {
+			return f.backend
+		}
+		return lax
+	}
+	f.load(s)
+	if body := f.call("GET", "/a/x").Body(); !strings.HasPrefix(body, "GET other.test/end") || len(lax.Calls()) != 1 {
+		t.Errorf("%d calls without validation, answer %s", len(lax.Calls()), body)
 	}
 }

@@ -104,9 +104,9 @@ func (n *Node) closeListeners() {
 }
 
 // drain ends the process in order: load balancers see "not ready", a moment
-// later the listeners close, and connections end when their request is done. The gateway goes first, since
-// its calls run through the serving plane; management goes last, so that the
-// drain can be watched.
+// later the listeners close, and connections end when their request is done.
+// The gateway goes first, since its calls run through the serving plane;
+// management goes last, so that the drain can be watched.
 func (n *Node) drain() error {
 	n.gateway.SetReady(false)
 	time.Sleep(n.set.Gateway.DrainDelay)
