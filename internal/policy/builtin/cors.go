@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -97,25 +98,56 @@ func canonicalOrigin(s string) (string, bool) {
 	if s == "null" { // sandboxed documents and local files
 		return s, true
 	}
-	s = strings.ToLower(strings.TrimSuffix(s, "/"))
-	scheme, authority, ok := strings.Cut(s, "://")
-	if !ok || scheme == "" || strings.ContainsAny(s, "?#@* \t\r\n,") || strings.Contains(authority, "/") {
+	scheme, authority, ok := strings.Cut(strings.ToLower(strings.TrimSuffix(s, "/")), "://")
+	if !ok || !validScheme(scheme) {
 		return "", false
 	}
-	host, port := authority, ""
-	if i := strings.LastIndexByte(authority, ':'); i >= 0 && !strings.HasSuffix(authority, "]") {
-		host, port = authority[:i], authority[i+1:]
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return "", false
-		}
-	}
-	if host == "" || strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
+	host, port, ok := splitAuthority(authority)
+	if !ok || !validOriginHost(host) {
 		return "", false
 	}
 	if port == "" || scheme == "http" && port == "80" || scheme == "https" && port == "443" {
 		return scheme + "://" + host, true
 	}
 	return scheme + "://" + host + ":" + port, true
+}
+
+// splitAuthority takes host and port apart; the port comes back without
+// leading zeros, as browsers write it.
+func splitAuthority(authority string) (host, port string, ok bool) {
+	i := strings.LastIndexByte(authority, ':')
+	if i < 0 || strings.HasSuffix(authority, "]") {
+		return authority, "", true
+	}
+	n, err := strconv.ParseUint(authority[i+1:], 10, 16)
+	if err != nil {
+		return "", "", false
+	}
+	return authority[:i], strconv.FormatUint(n, 10), true
+}
+
+func validScheme(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && (i == 0 || (c < '0' || c > '9') && c != '+' && c != '-' && c != '.') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// validOriginHost accepts an address in brackets, or a name as it goes over the
+// wire: ASCII letters, digits, and the marks of host names.
+func validOriginHost(host string) bool {
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		a, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
+		return err == nil && a.Is6() && a.Zone() == "" && strings.HasSuffix(inner, "]")
+	}
+	for i := range len(host) {
+		if c := host[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '.' && c != '_' {
+			return false
+		}
+	}
+	return host != ""
 }
 
 // tokenList is a list of methods or headers, or all of them.

@@ -9,6 +9,7 @@ func TestCanonicalOrigin(t *testing.T) {
 		"http://app.example.com:80/":  "http://app.example.com",
 		"http://app.example.com:443":  "http://app.example.com:443",
 		"http://[2001:DB8::1]:8080":   "http://[2001:db8::1]:8080",
+		"http://a:0080":               "http://a",
 		"capacitor://localhost":       "capacitor://localhost",
 		"null":                        "null",
 	} {
@@ -16,7 +17,7 @@ func TestCanonicalOrigin(t *testing.T) {
 			t.Errorf("canonicalOrigin(%q) = %q, %v; want %q", in, got, ok, want)
 		}
 	}
-	for _, in := range []string{"", "*", "app.example.com", "https://", "https://:443", "https://a/b", "https://a?b", "https://u@a", "https://*.a", "://a", "https://a b", "https://a,https://b"} {
+	for _, in := range []string{"", "*", "app.example.com", "https://", "https://:443", "https://a/b", "https://a?b", "https://u@a", "https://*.a", "://a", "https://a b", "https://a,https://b", "http://[::80", "http://[::1", "http://[a]", "http://::1", "1x://a", "http://a:-1"} {
 		if got, ok := canonicalOrigin(in); ok {
 			t.Errorf("canonicalOrigin(%q) = %q, want refusal", in, got)
 		}
