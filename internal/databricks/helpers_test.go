@@ -62,12 +62,8 @@ type sentCall struct {
 }
 
 func (u *upstream) RoundTrip(ctx context.Context, out *wire.Outgoing) (*wire.Incoming, error) {
-	b, err := io.ReadAll(out.Body)
-	if err != nil {
-		return nil, err
-	}
 	u.mu.Lock()
-	u.sent = append(u.sent, sentCall{out.Scheme, out.Authority, out.Target, string(b), out.Header.Clone()})
+	u.sent = append(u.sent, sentCall{out.Scheme, out.Authority, out.Target, string(out.Bytes), out.Header.Clone()})
 	u.mu.Unlock()
 	return u.reply(ctx, out)
 }

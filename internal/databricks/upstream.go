@@ -1,7 +1,6 @@
 package databricks
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -100,8 +99,7 @@ func (c *call) outgoing(ent *entity, body []byte, hops int) (*wire.Outgoing, *fa
 	}
 	return &wire.Outgoing{
 		Method: "POST", Scheme: ent.target.scheme, Authority: ent.target.authority, Target: ent.target.path,
-		Header: h, Body: bytes.NewReader(body), ContentLength: int64(len(body)),
-		Replay: func() io.Reader { return bytes.NewReader(body) },
+		Header: h, Bytes: body, ContentLength: int64(len(body)),
 	}, nil
 }
 

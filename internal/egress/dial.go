@@ -21,7 +21,7 @@ func newDialer(c Config) *Dialer {
 		c.ConnectTimeout = DefaultConnectTimeout
 	}
 	return &Dialer{
-		source: c.SourceAddress, timeout: c.ConnectTimeout, goos: runtime.GOOS,
+		source: c.SourceAddress, timeout: c.ConnectTimeout, goos: runtime.GOOS, made: c.Made, engine: c.Engine,
 		hosts: make(map[string]target, len(c.Hosts)), pools: make(map[poolKey]*pool),
 		rules: rules{linkLocal: c.AllowLinkLocal, deny: slices.Clone(c.DenyCIDRs),
 			allow: slices.Clone(c.AllowCIDRs), metadata: metadataRanges()},
@@ -51,6 +51,9 @@ func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 			addr += " (in egress hosts: " + net.JoinHostPort(to.host, to.port) + ")"
 		}
 		return nil, d.explain(ctx, addr, err)
+	}
+	if d.made != nil {
+		d.made(c)
 	}
 	return c, nil
 }

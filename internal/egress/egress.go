@@ -40,6 +40,11 @@ type Config struct {
 	// addresses written in Hosts. They do not lift the rule against link-local
 	// addresses.
 	AllowCIDRs []netip.Prefix
+	// Engine names the wire engine; "" is the default one.
+	Engine string
+	// Made is told of every connection, before anything is sent on it; nil for
+	// nobody.
+	Made func(c net.Conn)
 }
 
 // Dialer makes connections under one set of rules. It is safe for concurrent
@@ -51,6 +56,8 @@ type Dialer struct {
 	rules   rules
 	look    resolver
 	goos    string
+	engine  string
+	made    func(net.Conn)
 
 	mu    sync.Mutex
 	pools map[poolKey]*pool
@@ -92,7 +99,7 @@ func New(c Config) (*Dialer, error) {
 // link-local addresses. It is for the platform's own identity endpoints, which
 // live there; configuration and policies never get it.
 func (d *Dialer) WithLinkLocal() *Dialer {
-	c := &Dialer{source: d.source, timeout: d.timeout, hosts: d.hosts, rules: d.rules, look: d.look, goos: d.goos,
+	c := &Dialer{source: d.source, timeout: d.timeout, hosts: d.hosts, rules: d.rules, look: d.look, goos: d.goos, made: d.made, engine: d.engine,
 		pools: make(map[poolKey]*pool)}
 	c.rules.linkLocal = true
 	if len(d.rules.allow) > 0 {

@@ -27,7 +27,7 @@ func serve(t *testing.T, listen string) (addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := std.NewServer(std.ServerConfig{}, wire.HandlerFunc(func(_ context.Context, r *wire.Request, w wire.Responder) {
+	s := std.NewServer(wire.ServerConfig{}, wire.HandlerFunc(func(_ context.Context, r *wire.Request, w wire.Responder) {
 		wire.Reply(w, 200, "text/plain", []byte(r.Remote.Addr().String()+" "+r.Host))
 	}))
 	go func() { _ = s.Serve(l) }()

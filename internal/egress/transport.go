@@ -10,6 +10,7 @@ import (
 	"net/url"
 
 	"sallyport/internal/wire"
+	"sallyport/internal/wire/engine"
 	"sallyport/internal/wire/std"
 )
 
@@ -35,8 +36,8 @@ type poolKey struct {
 }
 
 type pool struct {
-	transport wire.Transport
-	std       *std.Transport
+	transport wire.Transport // what callers use
+	engine    engine.Transport
 	used      uint64
 }
 
@@ -52,8 +53,8 @@ func (d *Dialer) Transport(o TLSOptions) wire.Transport {
 	p, ok := d.pools[key]
 	if !ok {
 		d.makeRoomLocked()
-		t := std.NewTransport(d.config(o))
-		p = &pool{transport: t, std: t}
+		t := engine.NewTransport(d.engine, d.config(o))
+		p = &pool{transport: t, engine: t}
 		if o.Proxy != nil {
 			p.transport = &proxied{d: d, next: t}
 		}
@@ -71,7 +72,7 @@ func (d *Dialer) CloseIdle() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, p := range d.pools {
-		p.std.CloseIdle()
+		p.engine.CloseIdle()
 	}
 }
 
@@ -87,15 +88,15 @@ func (d *Dialer) makeRoomLocked() {
 		}
 	}
 	delete(d.pools, oldest)
-	found.std.CloseIdle() // requests that run on it end undisturbed
+	found.engine.CloseIdle() // requests that run on it end undisturbed
 }
 
-func (d *Dialer) config(o TLSOptions) std.TransportConfig {
+func (d *Dialer) config(o TLSOptions) wire.TransportConfig {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs}
 	if o.Certificate != nil {
 		conf.Certificates = []tls.Certificate{*o.Certificate}
 	}
-	return std.TransportConfig{Dial: d.DialContext, TLS: conf, SkipChain: o.SkipChain, SkipName: o.SkipName,
+	return wire.TransportConfig{Dial: d.DialContext, TLS: conf, SkipChain: o.SkipChain, SkipName: o.SkipName,
 		ConnectTimeout: 2 * d.timeout, // TCP has its own bound in DialContext; this one includes TLS
 		Proxy:          o.Proxy}
 }

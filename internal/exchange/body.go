@@ -103,29 +103,26 @@ func readUpTo(r io.Reader, data []byte, limit int64) ([]byte, error) {
 	}
 }
 
-// Take returns a reader for sending the body and, for a body in memory, a
-// function that returns it again. A stream is consumed by this.
-func (b *Body) Take() (r io.Reader, size int64, replay func() io.Reader) {
+// Take returns what to send: a reader for a stream, which is consumed by this,
+// or the bytes of a body in memory, which can be taken again.
+func (b *Body) Take() (r io.Reader, data []byte, size int64) {
 	switch b.mode {
 	case BodyStream:
 		s, n := b.stream, b.size
 		b.mode, b.stream = BodyConsumed, nil
-		return s, n, nil
+		return s, nil, n
 	case BodyBuffered:
-		if len(b.data) == 0 {
-			return nil, 0, nil
-		}
-		data := b.data
-		return bytes.NewReader(data), int64(len(data)), func() io.Reader { return bytes.NewReader(data) }
+		return nil, b.data, int64(len(b.data))
 	default:
-		return nil, 0, nil
+		return nil, nil, 0
 	}
 }
 
 // Close closes a stream that nobody read to its end; for a backend's answer
-// this ends the call on the other side.
+// this ends the call on the other side. A second Close does nothing.
 func (b *Body) Close() {
 	if b.mode == BodyStream && b.stream != nil {
 		_ = b.stream.Close()
+		*b = Body{mode: BodyConsumed}
 	}
 }

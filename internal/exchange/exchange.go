@@ -79,8 +79,13 @@ type Exchange struct {
 // Param is a template parameter with the raw (still encoded) value it matched.
 type Param struct{ Name, Value string }
 
-// Timing of the steps, for log and metrics.
+// Timing of the steps, for log, trace and metrics. It is measured from Start
+// with as few readings of the clock as there are steps; docs/trace.md says what
+// is made of it.
 type Timing struct {
+	Accept   time.Duration // before Start: from the first byte of the request's head
+	Match    time.Duration // from Start until API, operation and caller were known, or refused
+	Connect  time.Duration // making connections to backends; part of Backend
 	Backend  time.Duration // waiting for response heads
 	FirstOut time.Duration // from Start to the response head towards the client
 }

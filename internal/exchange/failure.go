@@ -43,6 +43,8 @@ const (
 	msgInvalidKey    = "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription."
 	msgTooLarge      = "Request body is too large"
 	msgBadRequest    = "Bad Request"
+	msgTimeout       = "Request Timeout"
+	msgDraining      = "The gateway is shutting down and could not wait for the answer. Repeat the request."
 	msgMissingKeyLog = "Access denied due to missing subscription key. Make sure to include subscription key when making requests to this API."
 )
 
@@ -103,6 +105,13 @@ func ClientGone(source string, err error) *Failure {
 	return &Failure{Source: source, Reason: "ClientConnectionFailure", Status: 499, Message: "The client closed the connection.", Cause: err}
 }
 
+// Draining is the 503 for a request that this server could not wait for when it
+// was shut down.
+func Draining(source string, err error) *Failure {
+	return &Failure{Source: source, Reason: "ServiceDraining", Status: 503, Message: "The gateway was shut down before the answer was complete.",
+		ClientMessage: msgDraining, Header: wire.Header{{Name: "Retry-After", Value: "1"}}, Cause: err}
+}
+
 // NoBackend is the 500 for an API without a service URL or backend.
 func NoBackend() *Failure {
 	return &Failure{Source: "forward-request", Reason: "BackendConnectionFailure", Status: 500, WithActivityID: true,
@@ -130,6 +139,12 @@ func PolicyFailed(source, message string, err error) *Failure {
 // RequestTooLarge is the 413 for a body above a limit.
 func RequestTooLarge(source string) *Failure {
 	return &Failure{Source: source, Reason: "RequestTooLarge", Status: 413, Message: msgTooLarge, ClientMessage: msgTooLarge}
+}
+
+// RequestTimeout is the 408 for a client that stopped in the middle of a body.
+func RequestTimeout(source string, err error) *Failure {
+	return &Failure{Source: source, Reason: "RequestTimeout", Status: 408,
+		Message: "The client did not send the request body in time.", ClientMessage: msgTimeout, Cause: err}
 }
 
 // BadRequest is the 400 for a request that HTTP itself forbids.
@@ -161,6 +176,23 @@ func (f *Failure) AppendBody(b []byte, activityID string) []byte {
 		b = appendJSON(b, activityID)
 	}
 	return append(b, " }"...)
+}
+
+// AppendEvent appends the failure as an event of a stream (text/event-stream).
+// Clients of language models look for the member error; the other members are
+// those of AppendBody.
+func (f *Failure) AppendEvent(b []byte, activityID string) []byte {
+	b = append(b, `event: error`+"\n"+`data: {"statusCode":`...)
+	b = strconv.AppendInt(b, int64(f.Status), 10)
+	b = append(b, `,"message":`...)
+	b = appendJSON(b, f.ClientMessage)
+	b = append(b, `,"activityId":`...)
+	b = appendJSON(b, activityID)
+	b = append(b, `,"error":{"type":"server_error","code":`...)
+	b = appendJSON(b, f.Reason)
+	b = append(b, `,"message":`...)
+	b = appendJSON(b, f.ClientMessage)
+	return append(b, "}}\n\n"...)
 }
 
 func appendJSON(b []byte, s string) []byte {

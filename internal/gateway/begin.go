@@ -47,6 +47,9 @@ func (g *Gateway) begin(ctx context.Context, in *wire.Request, w wire.Responder)
 	c.g, c.rt, c.w, c.metrics = g, rt, w, rt.none
 	x := c.Exchange
 	x.Ctx, x.In, x.Start, x.ID = ctx, in, time.Now(), telemetry.NewGUID()
+	if !in.Received.IsZero() {
+		x.Timing.Accept = max(x.Start.Sub(in.Received), 0)
+	}
 	x.Client = g.clientAddr(in)
 	x.Forwarder, x.Hider = c, rt.plan.Hider
 	c.spans()

@@ -9,7 +9,7 @@ import (
 // end writes down what happened and gives the call back. The client has
 // its answer by now.
 func (c *call) end() {
-	c.endBackendCall()
+	c.Response.Body.Close() // reply has, unless it panicked
 	total := time.Since(c.Start)
 	status, reason := c.Response.Status, ""
 	if c.Failure != nil {
@@ -18,18 +18,23 @@ func (c *call) end() {
 			status = 499
 		}
 	}
-	c.metrics.Observe(status, total, max(c.Timing.FirstOut-c.Timing.Backend, 0), c.Timing.Backend, reason)
+	status, observed := c.endSocket(status, total)
+	c.metrics.Observe(status, observed, max(c.Timing.FirstOut-c.Timing.Backend, 0), c.Timing.Backend, reason)
 	if c.g.cfg.AccessLog {
 		telemetry.Access(c.g.cfg.Log, c.record(status, total))
 	}
 	if c.Trace != nil {
 		c.g.cfg.Traces.Finish(c.Trace, status)
 	}
+	if c.stopLate != nil {
+		c.stopLate()
+	}
 	c.Request.Body.Close()
 	c.Reset()
 	clear(c.outHeader) // it held credentials
 	g := c.g
-	*c = call{Exchange: c.Exchange, outHeader: c.outHeader[:0], timer: c.timer}
+	c.usage.Reset()
+	*c = call{Exchange: c.Exchange, outHeader: c.outHeader[:0], usage: c.usage}
 	g.pool.Put(c)
 	g.inFlight.Add(-1)
 }

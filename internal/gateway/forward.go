@@ -17,13 +17,14 @@ import (
 // had closed meanwhile, and the client's connection is free of it.
 const replayable = 64 << 10
 
-var errBackendTimeout = errors.New("no response head within the timeout")
-
 // Forward sends the request to its target and puts the answer into Response;
 // it implements exchange.Forwarder. The response body is not read here.
 func (c *call) Forward(x *exchange.Exchange, o exchange.ForwardOptions) *exchange.Failure {
 	if x.Target.Base.IsZero() {
 		return exchange.NoBackend()
+	}
+	if c.socket != nil {
+		return c.forwardHandshake(o)
 	}
 	if f := c.readyBody(o); f != nil {
 		return f
@@ -33,6 +34,7 @@ func (c *call) Forward(x *exchange.Exchange, o exchange.ForwardOptions) *exchang
 		return f
 	}
 	c.away = false
+	c.Response.Body.Close() // a call before this one, when a policy retries
 	c.traceForward(out, o)
 	start := time.Now()
 	res, err := c.roundTrip(out, o)
@@ -73,13 +75,15 @@ func (c *call) readyBody(o exchange.ForwardOptions) *exchange.Failure {
 }
 
 // requestBroke is the failure of a request body that could not be read to its
-// end: too large, not valid HTTP, or the client is gone.
+// end: too large, not valid HTTP, too slow, or the client is gone.
 func requestBroke(err error) *exchange.Failure {
 	switch wire.KindOf(err) {
 	case wire.KindTooLarge:
 		return exchange.RequestTooLarge("forward-request")
 	case wire.KindProtocol:
 		return exchange.BadRequest("The request body is not valid HTTP.")
+	case wire.KindTimeout:
+		return exchange.RequestTimeout("forward-request", err)
 	}
 	return exchange.ClientGone("forward-request", err)
 }
@@ -114,7 +118,7 @@ func (c *call) outgoing(o exchange.ForwardOptions) (*wire.Outgoing, *exchange.Fa
 		Method: x.Request.Method, Scheme: x.Target.Base.Scheme, Authority: x.Target.Base.Authority, Host: x.Request.Host,
 		Target: x.Target.Base.Target(x.Request.Path, query), Header: h, Version: o.Version,
 	}
-	out.Body, out.ContentLength, out.Replay = x.Request.Body.Take()
+	out.Body, out.Bytes, out.ContentLength = x.Request.Body.Take()
 	if limit := c.g.cfg.MaxRequestBody; limit > 0 && out.ContentLength < 0 {
 		out.Body = &limitedBody{r: out.Body, left: limit}
 	}
@@ -166,55 +170,17 @@ func (c *call) credentials(be *exchange.BackendEntity, h *wire.Header, query str
 	return query, nil
 }
 
-// roundTrip sends out under the timeout for the response head. The context
-// lives on until the body has been passed on, so that a client who leaves ends
-// the backend call at once.
+// roundTrip sends out. Closing the body of the answer ends the call, also one
+// whose request body is still on its way.
 func (c *call) roundTrip(out *wire.Outgoing, o exchange.ForwardOptions) (*wire.Incoming, error) {
-	c.endBackendCall()
-	ctx, cancel := context.WithCancelCause(c.Ctx)
-	c.cancel = cancel
-	timeout := o.Timeout
-	if timeout <= 0 {
-		timeout = c.g.cfg.BackendTimeout
+	if out.HeadTimeout = o.Timeout; o.Timeout <= 0 {
+		out.HeadTimeout = c.g.cfg.BackendTimeout
 	}
-	c.timer.start(timeout, cancel)
-	res, err := c.transport().RoundTrip(ctx, out)
-	if !c.stopTimer() && err == nil && errors.Is(context.Cause(ctx), errBackendTimeout) {
-		_ = res.Body.Close()
-		err = errBackendTimeout
-	}
-	if err != nil && errors.Is(context.Cause(ctx), errBackendTimeout) {
-		err = &wire.Error{Kind: wire.KindTimeout, Op: "forward", Err: errBackendTimeout}
+	res, err := c.transport().RoundTrip(c.backendContext(), out)
+	if err == nil {
+		c.Timing.Connect += res.Connect
 	}
 	return res, err
-}
-
-// headTimer ends a backend call whose response head does not come in time.
-type headTimer struct {
-	timer  *time.Timer
-	cancel context.CancelCauseFunc
-}
-
-func (t *headTimer) start(d time.Duration, cancel context.CancelCauseFunc) {
-	t.cancel = cancel
-	if t.timer == nil {
-		t.timer = time.AfterFunc(d, t.expire)
-		return
-	}
-	t.timer.Reset(d)
-}
-
-func (t *headTimer) expire() { t.cancel(errBackendTimeout) }
-
-// stopTimer reports whether the timer was stopped in time. One that was not
-// may still be running, so it is never used again.
-func (c *call) stopTimer() bool {
-	if c.timer.timer.Stop() {
-		c.timer.cancel = nil
-		return true
-	}
-	c.timer = &headTimer{}
-	return false
 }
 
 func (c *call) transport() wire.Transport {
@@ -224,19 +190,13 @@ func (c *call) transport() wire.Transport {
 	return c.rt.plan.Transport
 }
 
-// endBackendCall releases the previous backend call of this request.
-func (c *call) endBackendCall() {
-	if c.cancel != nil {
-		c.cancel(context.Canceled)
-		c.cancel = nil
-	}
-}
-
 func (c *call) forwardFailed(err error) *exchange.Failure {
 	var we *wire.Error
 	switch {
 	case errors.As(err, new(*bodyTooLarge)):
 		return exchange.RequestTooLarge("forward-request")
+	case errors.Is(context.Cause(c.Ctx), wire.ErrDraining):
+		return exchange.Draining("forward-request", err)
 	case c.Ctx.Err() != nil:
 		return exchange.ClientGone("forward-request", err)
 	case errors.As(err, &we) && we.Op == "read request body":

@@ -30,12 +30,20 @@ type Config struct {
 	StripKey bool
 	// CheckProtocols refuses http on an API that lists only https, and the
 	// other way round; for gateways with a TLS listener of their own.
-	CheckProtocols   bool
-	BackendTimeout   time.Duration // until the response head; default 300 s
-	MaxBufferedBody  int64         // bodies that a policy wants whole; default 16 MiB
-	MaxRequestBody   int64         // 0 = unlimited
-	MaxRedirects     int           // for follow-redirects; default 10
-	MaskTraceSecrets bool
+	CheckProtocols  bool
+	BackendTimeout  time.Duration // until the response head; default 300 s
+	MaxBufferedBody int64         // bodies that a policy wants whole; default 16 MiB
+	MaxRequestBody  int64         // 0 = unlimited
+	MaxRedirects    int           // for follow-redirects; default 10
+	// CountTokens looks for the token counts that models report in their
+	// answers, for log and metrics. ReadOn is how long an answer is read on for
+	// them after its client has left; 0 ends the backend call at once.
+	CountTokens bool
+	ReadOn      time.Duration
+	// WebSocketWriteTimeout bounds each write to either side of a WebSocket;
+	// default 60 s. Reading has no limit: an idle connection stays open.
+	WebSocketWriteTimeout time.Duration
+	MaskTraceSecrets      bool
 	// TraceURL is what Ocp-Apim-Trace-Location begins with; "" ignores the
 	// header Ocp-Apim-Trace.
 	TraceURL  string
@@ -45,6 +53,9 @@ type Config struct {
 	Metrics   *telemetry.Metrics
 	Log       *slog.Logger
 	AccessLog bool
+	// ServerTiming tells clients in the header Server-Timing where the time went
+	// until the response head.
+	ServerTiming bool
 }
 
 // Debug checks the tokens that allow a request to be traced.
@@ -73,8 +84,9 @@ func New(cfg Config) *Gateway {
 	def(&cfg.BackendTimeout, 300*time.Second)
 	def(&cfg.MaxBufferedBody, 16<<20)
 	def(&cfg.MaxRedirects, 10)
+	def(&cfg.WebSocketWriteTimeout, 60*time.Second)
 	g := &Gateway{cfg: cfg}
-	g.pool.New = func() any { return &call{Exchange: &exchange.Exchange{}, timer: &headTimer{}} }
+	g.pool.New = func() any { return &call{Exchange: &exchange.Exchange{}} }
 	return g
 }
 

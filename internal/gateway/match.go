@@ -48,8 +48,11 @@ func (c *call) match() bool {
 // gateway without a TLS listener stands behind something that ends TLS, or on
 // a laptop; there the scheme says nothing and is not looked at.
 func (c *call) servesScheme() bool {
-	ps := c.api.Model.Protocols
-	return !c.g.cfg.CheckProtocols || len(ps) == 0 || slices.Contains(ps, c.In.Scheme)
+	ps, scheme := c.api.Model.Protocols, c.In.Scheme
+	if c.api.Model.IsWebSocket() {
+		scheme = "ws" + strings.TrimPrefix(scheme, "http")
+	}
+	return !c.g.cfg.CheckProtocols || len(ps) == 0 || slices.Contains(ps, scheme)
 }
 
 // prepare copies the request into the message to the backend: hop-by-hop

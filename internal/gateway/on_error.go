@@ -57,7 +57,6 @@ func (c *call) recovered() {
 	}
 	c.g.cfg.Log.Error("request panicked", slog.String("correlationId", c.ID), slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
 	c.Failure = exchange.Internal(v)
-	c.timer = &headTimer{} // the old one may still be running
 	if c.headSent {
 		c.abort()
 		return

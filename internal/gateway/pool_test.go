@@ -11,8 +11,8 @@ import (
 	"sallyport/internal/wire"
 )
 
-// Calls are pooled with their timer. One that ran out must not touch the
-// requests after it, and one that was stopped must not run in them.
+// Calls are pooled. The timeout of one must not touch the requests after it,
+// nor the body of an answer whose head came in time.
 func TestTimeoutsStayWithTheirRequest(t *testing.T) {
 	backend := wire.HandlerFunc(func(ctx context.Context, r *wire.Request, w wire.Responder) {
 		switch {

@@ -14,7 +14,7 @@ import (
 func (c *call) follow(out *wire.Outgoing, res *wire.Incoming, o exchange.ForwardOptions) (*wire.Incoming, error) {
 	for n := 0; ; n++ {
 		location := res.Header.Get("Location")
-		if location == "" || !redirects(res.Status) || (keepsMethod(res.Status) && out.Body != nil && out.Replay == nil) {
+		if location == "" || !redirects(res.Status) || (out.Body != nil && (keepsMethod(res.Status) || out.Method == "HEAD")) {
 			return res, nil
 		}
 		if n == c.g.cfg.MaxRedirects {
@@ -56,11 +56,8 @@ func (c *call) redirect(out *wire.Outgoing, location string, status int) error {
 		out.Host, c.away = "", true // nor are the TLS exceptions of the backend
 	}
 	out.Scheme, out.Authority, out.Target = u.Scheme, u.Host, u.RequestURI()
-	switch {
-	case keepsMethod(status) && out.Replay != nil:
-		out.Body = out.Replay()
-	case !keepsMethod(status) && out.Method != "HEAD":
-		out.Method, out.Body, out.ContentLength, out.Replay = "GET", nil, 0, nil
+	if !keepsMethod(status) && out.Method != "HEAD" {
+		out.Method, out.Body, out.Bytes, out.ContentLength = "GET", nil, nil, 0
 		out.Header.Del("Content-Type")
 	}
 	return nil

@@ -1,19 +1,11 @@
 package gateway
 
 import (
-	"io"
 	"strings"
-	"sync"
 	"time"
 
 	"sallyport/internal/exchange"
 	"sallyport/internal/wire"
-)
-
-// An event stream waits with its buffer for minutes, and its events are small.
-var (
-	copyBuffers  = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
-	eventBuffers = sync.Pool{New: func() any { b := make([]byte, 4<<10); return &b }}
 )
 
 // reply sends the response: head, then body, streamed.
@@ -37,6 +29,10 @@ func (c *call) reply() {
 	if c.Trace != nil {
 		r.Header.Set("Apim-Trace-Id", c.Trace.ID)
 	}
+	if c.switchProtocols() {
+		return
+	}
+	c.metering = c.metered()
 	length, hasBody := c.length()
 	if tw, ok := c.w.(wire.TrailerWriter); ok && len(r.TrailerNames) > 0 {
 		tw.AnnounceTrailers(r.TrailerNames)
@@ -47,10 +43,23 @@ func (c *call) reply() {
 		c.clientGone(err)
 		return
 	}
-	if hasBody {
-		c.copyBody()
+	if (!hasBody || c.copyBody()) && c.finish() {
+		c.traceReply()
 	}
-	c.traceReply()
+}
+
+// finish makes the engine send what it still holds, so that a client which has
+// gone is known before the call is written down.
+func (c *call) finish() bool {
+	f, ok := c.w.(wire.Finisher)
+	if !ok {
+		return true
+	}
+	if err := f.Finish(); err != nil {
+		c.clientGone(err)
+		return false
+	}
+	return true
 }
 
 // mergeVary adds a name to a Vary list that does not have it.
@@ -76,7 +85,8 @@ func (c *call) length() (int64, bool) {
 	return n, c.In.Method != "HEAD" && n != 0
 }
 
-func (c *call) copyBody() {
+// copyBody passes the body on; false when it did not get through.
+func (c *call) copyBody() bool {
 	b := &c.Response.Body
 	if b.Mode() == exchange.BodyBuffered {
 		n, err := c.w.Write(b.Bytes())
@@ -84,65 +94,36 @@ func (c *call) copyBody() {
 		if err != nil {
 			c.clientGone(err)
 		}
-		return
+		return err == nil
 	}
 	stream := b.Stream()
 	if stream == nil {
-		return
+		return true
 	}
-	// The head of a stream goes out before its first event comes; that of a
-	// body with a known length leaves together with the first piece.
-	events, pool := isEventStream(c.Response.Header.Get("Content-Type")), &copyBuffers
-	if events {
-		pool = &eventBuffers
-	}
-	if c.flush && (b.Size() < 0 || events) && c.w.Flush() != nil {
+	p := pump{c: c, events: isEventStream(c.Response.Header.Get("Content-Type")), src: chunksOf(stream)}
+	defer p.src.release()
+	// The head of a stream goes out before its first event comes; that of other
+	// bodies leaves together with the first piece.
+	if p.events && c.w.Flush() != nil {
 		c.clientGone(wire.ErrClientGone)
-		return
+		return false
 	}
-	buf := pool.Get().(*[]byte)
-	defer pool.Put(buf)
-	if !c.pump(stream, *buf) {
-		return
+	if !p.run() {
+		return false
 	}
 	if tw, ok := c.w.(wire.TrailerWriter); ok && c.Response.Trailer != nil {
 		if t := c.Response.Trailer(); len(t) > 0 {
 			tw.SetTrailers(t)
 		}
 	}
-}
-
-// pump passes the backend's body on, chunk by chunk as it comes. It reports
-// whether the whole body got through.
-func (c *call) pump(stream io.Reader, buf []byte) bool {
-	for {
-		n, rerr := stream.Read(buf)
-		if n > 0 {
-			m, werr := c.w.Write(buf[:n])
-			c.sent += int64(m)
-			if werr == nil && c.flush {
-				werr = c.w.Flush()
-			}
-			if werr != nil {
-				c.clientGone(werr)
-				return false
-			}
-		}
-		if rerr == io.EOF {
-			return true
-		}
-		if rerr != nil {
-			c.torn(rerr)
-			return false
-		}
-	}
+	return true
 }
 
 // torn handles a backend that broke off in the middle of a body: the client's
 // connection is cut, so that the answer cannot be taken for a complete one.
 func (c *call) torn(err error) {
 	if c.Ctx.Err() != nil {
-		c.clientGone(err)
+		c.clientGone(err) // or this server ends its calls
 		return
 	}
 	c.Failure = exchange.BackendFailed("transfer-response", err)
@@ -151,7 +132,7 @@ func (c *call) torn(err error) {
 
 // clientGone ends the backend call of a client that hung up.
 func (c *call) clientGone(err error) {
-	c.endBackendCall()
+	c.Response.Body.Close()
 	c.Failure = exchange.ClientGone("transfer-response", err)
 	c.abort()
 }

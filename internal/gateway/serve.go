@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"context"
+	"time"
 
+	"sallyport/internal/ai/usage"
 	"sallyport/internal/exchange"
 	"sallyport/internal/plan"
 	"sallyport/internal/policy"
@@ -30,10 +32,12 @@ type call struct {
 	flush       bool   // pass every chunk of the response on at once
 	backendURL  string // for the access log
 	backendCode int
-	cancel      context.CancelCauseFunc // ends the running backend call
-	out         wire.Outgoing           // the message to the backend
-	outHeader   wire.Header             // memory of its header
-	timer       *headTimer              // waits for the response head
+	out         wire.Outgoing // the message to the backend
+	metering    bool          // the answer may tell its usage
+	usage       usage.Tap
+	stopLate    func()      // ends a backend call that outlives its client
+	outHeader   wire.Header // memory of its header
+	socket      *socket     // of a WebSocket API, once the request is known to be a handshake
 }
 
 // ServeWire serves one request; it implements wire.Handler.
@@ -52,13 +56,16 @@ func (g *Gateway) ServeWire(ctx context.Context, in *wire.Request, w wire.Respon
 		return
 	}
 
+	matched := c.match()
+	admitted := matched && c.admit()
+	c.Timing.Match = time.Since(c.Start)
 	var out policy.Outcome
 	switch {
-	case !c.match():
+	case !matched:
 		if out = policy.Fail; c.preflight() {
 			out = policy.Reply
 		}
-	case !c.admit():
+	case !admitted, !c.handshake():
 		out = policy.Fail
 	default:
 		out = c.run(exchange.Inbound)

@@ -150,12 +150,12 @@ func (c *call) show(h wire.Header) []exchange.Shown {
 // record is the access log record of this call.
 func (c *call) record(status int, total time.Duration) telemetry.AccessRecord {
 	r := telemetry.AccessRecord{
-		CorrelationID: c.ID, Method: c.In.Method, URL: c.In.Scheme + "://" + c.In.Host + c.ShowTarget(c.In.Target), Protocol: c.In.Proto, TLSVersion: c.In.TLSVersion,
-		Client: c.Client, Status: status, ResponseSize: c.sent, RequestSize: c.In.ContentLength,
-		BackendStatus: c.backendCode, BackendTime: c.Timing.Backend, TotalTime: total,
+		Time: c.Start.Add(total), CorrelationID: c.ID, Method: c.In.Method, Scheme: c.In.Scheme, Host: c.In.Host, Target: c.ShowTarget(c.In.Target),
+		Protocol: c.In.Proto, TLSVersion: c.In.TLSVersion, Client: c.Client, Status: status, ResponseSize: c.sent, RequestSize: c.received(),
+		BackendStatus: c.backendCode, BackendTime: c.Timing.Backend, TotalTime: total, Timing: c.timing(total), Span: c.Span, Parent: c.Parent,
 	}
-	if c.backendURL != "" {
-		r.BackendURL = c.ShowTarget(c.backendURL)
+	if c.out.Method != "" {
+		r.BackendScheme, r.BackendHost, r.BackendTarget = c.out.Scheme, c.out.Authority, c.ShowTarget(c.out.Target)
 		r.BackendID, r.BackendMethod = c.namedBackend(), c.Request.Method
 	}
 	if c.API != nil {
@@ -169,12 +169,6 @@ func (c *call) record(status int, total time.Duration) telemetry.AccessRecord {
 	}
 	if c.Subscription != nil {
 		r.SubscriptionID, r.UserID = c.Subscription.ID, c.Subscription.OwnerID
-	}
-	if !c.Span.IsZero() {
-		r.TraceID, r.SpanID = c.Span.TraceID(), telemetry.SpanID(c.Span.Span)
-		if c.Parent != [8]byte{} {
-			r.ParentSpanID = telemetry.SpanID(c.Parent)
-		}
 	}
 	if f := c.Failure; f != nil {
 		r.LastError = &telemetry.LastError{Source: f.Source, Reason: f.Reason, Message: f.Message, Section: f.Section, Scope: f.Scope, Path: f.Path}

@@ -137,25 +137,14 @@ func HopByHop(name string) bool {
 
 // ValidName reports whether name is an RFC 9110 token.
 func ValidName(name string) bool {
-	if name == "" {
-		return false
-	}
-	for i := 0; i < len(name); i++ {
-		c := name[i]
-		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
+	for i := range len(name) {
+		if !tokenByte[name[i]] {
 			return false
 		}
 	}
-	return true
+	return name != ""
 }
 
 // ValidValue reports whether value may be sent: no CR, LF, NUL or other
 // control bytes except tab.
-func ValidValue(value string) bool {
-	for i := 0; i < len(value); i++ {
-		if c := value[i]; (c < ' ' && c != '\t') || c == 0x7f {
-			return false
-		}
-	}
-	return true
-}
+func ValidValue(value string) bool { return controlFree(value) }

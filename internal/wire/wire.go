@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"time"
 )
 
 // Request is one HTTP request as it arrived. It belongs to the handler until
@@ -30,6 +31,45 @@ type Request struct {
 	Remote        netip.AddrPort
 	Local         netip.AddrPort
 	TLSVersion    string // "" without TLS, "1.3" …
+	// Received is when the head began to arrive; the time between it and the
+	// call of the handler is what listening, parsing and queueing took.
+	Received time.Time
+}
+
+// Chunks is implemented by bodies of engines that can show what they have read
+// instead of copying it. Next waits for at least one byte and returns what is
+// there; the slice is valid until the following call. The end, io.EOF, may come
+// together with the last bytes. While Next waits it holds no buffer, so an idle
+// stream costs little. Next and Read may be mixed.
+type Chunks interface {
+	Next() ([]byte, error)
+}
+
+// Stream is a connection after a protocol switch: bytes both ways, what the
+// engine had read ahead first. Reads and writes may run at the same time;
+// Close wakes both.
+type Stream interface {
+	io.ReadWriteCloser
+	CloseWrite() error
+	SetDeadline(t time.Time) error
+	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
+}
+
+// Upgrader is implemented by responders that can switch protocols. Upgrade
+// answers 101 with h (Connection: Upgrade is added, Upgrade must be in h) and
+// hands the connection over; it takes the place of WriteHead. The caller closes
+// the stream; nothing else of the responder may be used afterwards. On HTTP/2 it
+// fails with errors.ErrUnsupported.
+type Upgrader interface {
+	Upgrade(h Header) (Stream, error)
+}
+
+// Finisher is implemented by responders that can end an answer before the
+// handler returns: Finish sends everything that is still held, so that its
+// error, and the time it took, are known to the handler.
+type Finisher interface {
+	Finish() error
 }
 
 // Responder answers one request. WriteHead must come first, once.
@@ -70,12 +110,20 @@ type Outgoing struct {
 	Host      string // Host header; "" = Authority
 	Target    string // origin form, sent as it stands
 	Header    Header // hop-by-hop headers and Host are ignored
-	// Body is nil for none; the transport reads it and never closes it twice.
+	// Bytes is a body in memory; Body must be nil then and ContentLength its
+	// length. Such a request may be sent twice: it allows one safe retry on an
+	// idle connection found dead. It is not looked at after RoundTrip failed or
+	// the answer's Body was closed.
+	Bytes []byte
+	// Body is a body that streams, nil for none; the transport reads it, also
+	// while the answer is being read, and closes it at most once.
 	Body          io.Reader
-	ContentLength int64 // -1 = unknown (sent chunked)
-	// Replay returns the body from its beginning, nil when it cannot be sent
-	// twice; it allows one safe retry on an idle connection found dead.
-	Replay  func() io.Reader
+	ContentLength int64 // of Body; -1 = unknown (sent chunked)
+	// HeadTimeout bounds the time until the head of the answer; 0 = none.
+	// Passing it is a *Error of KindTimeout.
+	HeadTimeout time.Duration
+	// Upgrade asks to switch to this protocol ("websocket"); "" for none.
+	Upgrade string
 	Version HTTPVersion
 }
 
@@ -89,8 +137,8 @@ const (
 	HTTP2or1
 )
 
-// Incoming is the answer to an Outgoing. Body is never nil; closing it early
-// ends the call on the other side at once.
+// Incoming is the answer to an Outgoing. Body is never nil and must be closed;
+// closing it early ends the call on the other side at once.
 type Incoming struct {
 	Status        int
 	Reason        string
@@ -101,11 +149,16 @@ type Incoming struct {
 	// Trailer returns the trailers once Body has returned io.EOF.
 	Trailer      func() Header
 	TrailerNames []string
+	// Stream is the connection after a switch of protocols (Status 101), nil
+	// otherwise. The caller closes it instead of Body.
+	Stream Stream
+	// Connect is how long making the connection took, 0 on a kept one.
+	Connect time.Duration
 }
 
 // Transport sends requests. Errors are *Error where the cause is known.
 // Cancelling ctx aborts the call, also while the body is being read.
-// After RoundTrip has returned, nothing of out is looked at but what Body gave;
+// After RoundTrip has returned, nothing of out is looked at but Bytes and Body;
 // the caller may use out and its Header again.
 type Transport interface {
 	RoundTrip(ctx context.Context, out *Outgoing) (*Incoming, error)

@@ -25,10 +25,10 @@ import (
 // 70 allocs/op.
 func BenchmarkServe(b *testing.B) {
 	body := bytes.Repeat([]byte("x"), 1024)
-	addr, _ := start(b, ServerConfig{}, func(_ context.Context, _ *wire.Request, w wire.Responder) {
+	addr, _ := start(b, wire.ServerConfig{}, func(_ context.Context, _ *wire.Request, w wire.Responder) {
 		wire.Reply(w, 200, "application/json", body)
 	})
-	tr := transport(b, TransportConfig{})
+	tr := transport(b, wire.TransportConfig{})
 	header := wire.Header{{Name: "Accept", Value: "*/*"}, {Name: "Api-Key", Value: "0123456789abcdef"}}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -45,16 +45,16 @@ func BenchmarkServe(b *testing.B) {
 // two hops.
 func BenchmarkRelay(b *testing.B) {
 	body := bytes.Repeat([]byte("x"), 1024)
-	backend, _ := start(b, ServerConfig{}, func(_ context.Context, r *wire.Request, w wire.Responder) {
+	backend, _ := start(b, wire.ServerConfig{}, func(_ context.Context, r *wire.Request, w wire.Responder) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		wire.Reply(w, 200, "application/json", body)
 	})
-	proxy, _ := start(b, ServerConfig{}, relay(transport(b, TransportConfig{}), backend))
-	client := transport(b, TransportConfig{})
+	proxy, _ := start(b, wire.ServerConfig{}, relay(transport(b, wire.TransportConfig{}), backend))
+	client := transport(b, wire.TransportConfig{})
 	b.ReportAllocs()
 	for b.Loop() {
 		in, err := client.RoundTrip(context.Background(), &wire.Outgoing{Method: "POST", Scheme: "http", Authority: proxy, Target: "/",
-			Body: bytes.NewReader(body), ContentLength: int64(len(body))})
+			Bytes: body, ContentLength: int64(len(body))})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -67,7 +67,7 @@ func BenchmarkRelay(b *testing.B) {
 // returns a closure that asks for one with n events.
 func relayed(t testing.TB) func(n int) {
 	event := []byte("data: " + strings.Repeat("x", 335) + "\n\n")
-	backend, _ := start(t, ServerConfig{}, func(_ context.Context, r *wire.Request, w wire.Responder) {
+	backend, _ := start(t, wire.ServerConfig{}, func(_ context.Context, r *wire.Request, w wire.Responder) {
 		_ = w.WriteHead(200, "", wire.Header{{Name: "Content-Type", Value: "text/event-stream"}}, -1)
 		n, _ := strconv.Atoi(r.Target[1:])
 		for range n {
@@ -75,8 +75,8 @@ func relayed(t testing.TB) func(n int) {
 			_ = w.Flush()
 		}
 	})
-	proxy, _ := start(t, ServerConfig{WriteTimeout: time.Minute}, relay(transport(t, TransportConfig{}), backend))
-	client := transport(t, TransportConfig{})
+	proxy, _ := start(t, wire.ServerConfig{WriteTimeout: time.Minute}, relay(transport(t, wire.TransportConfig{}), backend))
+	client := transport(t, wire.TransportConfig{})
 	sink := make([]byte, 4096)
 	return func(n int) {
 		in, err := client.RoundTrip(context.Background(), get(proxy, "/"+strconv.Itoa(n)))
@@ -154,7 +154,7 @@ func TestAllocationsOfTheBridge(t *testing.T) {
 	}{
 		{"headerOf", 1, func() { headerOf(m) }},
 		{"headerMap", 5, func() { headerMap(h) }},
-		{"request", 7, func() { tr.request(context.Background(), out) }},
+		{"request", 7, func() { tr.request(context.Background(), out, nil) }},
 	} {
 		if n := testing.AllocsPerRun(200, tc.f); n > tc.max {
 			t.Errorf("%s: %v allocations, budget %v", tc.name, n, tc.max)

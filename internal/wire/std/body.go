@@ -1,6 +1,7 @@
 package std
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -39,6 +40,9 @@ type inbound struct {
 	rc     *http.ResponseController
 	h1     bool
 	expect bool // the client waits for 100 Continue, which the first read sends
+	// timeout bounds each wait for a piece; what the handler does between two
+	// reads does not count.
+	timeout time.Duration
 
 	mu      sync.Mutex
 	started bool
@@ -46,6 +50,10 @@ type inbound struct {
 	eof     bool
 	failed  error
 	closed  bool
+	ended   bool      // finish has taken the body
+	limit   time.Time // the deadline of reads, while one is set
+	lost    bool      // net/http has ended the request's context during a read
+	cancel  context.CancelCauseFunc
 	idle    chan struct{} // closed by the running Read when finish waits for it
 }
 
@@ -74,16 +82,22 @@ func (b *inbound) Read(p []byte) (int, error) {
 	if b.left >= 0 && int64(len(p)) > b.left {
 		p = p[:b.left]
 	}
+	b.armLocked()
 	b.mu.Unlock()
 	n, err := b.src.Read(p)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reading = false
+	defer b.disarmLocked()
 	if b.idle != nil {
 		close(b.idle)
 		b.idle = nil
 	}
-	return n, b.noteLocked(n, err)
+	err = b.noteLocked(n, err)
+	if b.lost && wire.KindOf(err) != wire.KindTimeout {
+		b.cancel(context.Canceled)
+	}
+	return n, err
 }
 
 func (b *inbound) noteLocked(n int, err error) error {
@@ -103,6 +117,35 @@ func (b *inbound) noteLocked(n int, err error) error {
 	return b.failed
 }
 
+// armLocked gives the next read its time. As with writes, a deadline that has
+// the whole timeout still to run is left as it is on HTTP/1.1.
+func (b *inbound) armLocked() {
+	if b.timeout <= 0 {
+		return
+	}
+	if now := time.Now(); !b.h1 || b.limit.Sub(now) < b.timeout {
+		b.limit = now.Add(b.timeout + b.timeout/4)
+		_ = b.rc.SetReadDeadline(b.limit)
+	}
+}
+
+// disarmLocked matters at the end, where net/http begins to wait for the next
+// request, and after each read on HTTP/2, where an expired deadline breaks the
+// body even when nobody reads. A deadline of finish must stay.
+func (b *inbound) disarmLocked() {
+	if b.timeout > 0 && !b.ended && (b.eof || !b.h1) {
+		b.limit = time.Time{}
+		_ = b.rc.SetReadDeadline(b.limit)
+	}
+}
+
+// atEnd reports whether the whole body has been read.
+func (b *inbound) atEnd() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.eof
+}
+
 // Close makes further reads fail. The connection is not touched: what is left
 // of the body is dealt with when the handler returns.
 func (b *inbound) Close() error {
@@ -116,7 +159,7 @@ func (b *inbound) Close() error {
 // but net/http touches the connection.
 func (b *inbound) finish(abort bool) {
 	b.mu.Lock()
-	b.closed = true
+	b.closed, b.ended = true, true
 	var running chan struct{}
 	if b.reading {
 		running = make(chan struct{})

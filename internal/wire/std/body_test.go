@@ -29,7 +29,7 @@ func TestUnreadBodyIsNoRequest(t *testing.T) {
 		for _, how := range []string{"untouched", "one byte", "reader left running"} {
 			t.Run(tc.name+", "+how, func(t *testing.T) {
 				var calls atomic.Int32
-				addr, _ := start(t, ServerConfig{OnPanic: func(v any, _ []byte) { t.Errorf("panic: %v", v) }},
+				addr, _ := start(t, wire.ServerConfig{OnPanic: func(v any, _ []byte) { t.Errorf("panic: %v", v) }},
 					func(_ context.Context, r *wire.Request, w wire.Responder) {
 						calls.Add(1)
 						switch how {
@@ -68,7 +68,7 @@ func TestUnreadBodyIsNoRequest(t *testing.T) {
 }
 
 func TestConnectionLivesOnAfterASmallUnreadBody(t *testing.T) {
-	addr, _ := start(t, ServerConfig{}, func(_ context.Context, r *wire.Request, w wire.Responder) {
+	addr, _ := start(t, wire.ServerConfig{}, func(_ context.Context, r *wire.Request, w wire.Responder) {
 		wire.Reply(w, 200, "", []byte(r.Target))
 	})
 	br, c := raw(t, addr, "POST /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody")
@@ -136,7 +136,7 @@ func TestInboundErrors(t *testing.T) {
 
 func TestUploadBrokenOffIsAborted(t *testing.T) {
 	got := make(chan error, 1)
-	addr, _ := start(t, ServerConfig{}, func(_ context.Context, r *wire.Request, _ wire.Responder) {
+	addr, _ := start(t, wire.ServerConfig{}, func(_ context.Context, r *wire.Request, _ wire.Responder) {
 		_, err := io.ReadAll(r.Body)
 		got <- err
 	})
@@ -144,5 +144,35 @@ func TestUploadBrokenOffIsAborted(t *testing.T) {
 	_ = c.(*net.TCPConn).CloseWrite()
 	if err := <-got; wire.KindOf(err) != wire.KindAborted {
 		t.Errorf("%v", err)
+	}
+}
+
+// The end of the client, or of the time to drain, in the middle of a body ends
+// the context of its request.
+func TestContextEndsInTheBody(t *testing.T) {
+	reading, ended := make(chan struct{}), make(chan error, 1)
+	addr, s := start(t, wire.ServerConfig{}, func(ctx context.Context, r *wire.Request, _ wire.Responder) {
+		_, _ = r.Body.Read(make([]byte, 3))
+		go func() { _, _ = io.Copy(io.Discard, r.Body) }()
+		reading <- struct{}{}
+		<-ctx.Done()
+		ended <- context.Cause(ctx)
+	})
+	const send = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc"
+	_, c := raw(t, addr, send)
+	<-reading
+	_ = c.Close()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("client gone: %v", err)
+	}
+	raw(t, addr, send)
+	<-reading
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := s.Shutdown(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Shutdown: %v", err)
+	}
+	if err := <-ended; !errors.Is(err, wire.ErrDraining) {
+		t.Errorf("drained: %v", err)
 	}
 }

@@ -1,6 +1,10 @@
 package std
 
-import "net/http"
+import (
+	"net/http"
+
+	"sallyport/internal/wire"
+)
 
 // Doer sends requests of SDKs that bring their own *http.Request, through the
 // same dialer and TLS rules as everything else. It follows no redirect: such
@@ -8,13 +12,13 @@ import "net/http"
 type Doer struct{ client http.Client }
 
 // NewDoer returns a Doer with pools of its own.
-func NewDoer(cfg TransportConfig) *Doer {
-	cfg.fill()
+func NewDoer(cfg wire.TransportConfig) *Doer {
+	cfg.Fill()
 	var p http.Protocols
 	p.SetHTTP1(true)
 	p.SetHTTP2(true)
 	return &Doer{client: http.Client{
-		Transport: cfg.transport(&p, "h2", "http/1.1"),
+		Transport: newTransport(&cfg, &p, "h2", "http/1.1"),
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		},

@@ -102,7 +102,8 @@ func isAborted(err error) bool {
 // abortedTexts are parts of errors whose types net/http keeps to itself.
 func abortedTexts() []string {
 	return []string{"server closed idle connection", "client disconnected", "client connection lost",
-		"transport connection broken: EOF", "GOAWAY", "INTERNAL_ERROR", "; CANCEL", "REFUSED_STREAM", "NO_ERROR"}
+		"transport connection broken: EOF", "GOAWAY", "INTERNAL_ERROR", "; CANCEL", "REFUSED_STREAM", "NO_ERROR",
+		"unexpected EOF reading trailer"}
 }
 
 func isProtocol(err error) bool {
@@ -115,7 +116,8 @@ func isProtocol(err error) bool {
 	}
 	text := err.Error()
 	for _, part := range []string{"malformed", "connection broken", "invalid byte in chunk", "chunked",
-		"stream error", "connection error", "HTTP/1.x", "http2:", "bad Content-Length", "invalid Content-Length"} {
+		"stream error", "connection error", "HTTP/1.x", "http2:", "bad Content-Length", "invalid Content-Length",
+		"chunk length", "header line too long"} {
 		if strings.Contains(text, part) {
 			return true
 		}

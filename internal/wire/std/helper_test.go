@@ -22,7 +22,7 @@ import (
 )
 
 // start serves h on loopback until the test ends.
-func start(t testing.TB, cfg ServerConfig, h wire.HandlerFunc) (addr string, s *Server) {
+func start(t testing.TB, cfg wire.ServerConfig, h wire.HandlerFunc) (addr string, s *Server) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -81,7 +81,7 @@ func get(addr, target string) *wire.Outgoing {
 
 func post(addr, body string) *wire.Outgoing {
 	return &wire.Outgoing{Method: "POST", Scheme: "http", Authority: addr, Target: "/",
-		Body: strings.NewReader(body), ContentLength: int64(len(body))}
+		Bytes: []byte(body), ContentLength: int64(len(body))}
 }
 
 // fetch does a round trip and reads the answer.
@@ -99,7 +99,7 @@ func fetch(t testing.TB, tr *Transport, out *wire.Outgoing) (*wire.Incoming, str
 	return in, string(b)
 }
 
-func transport(t testing.TB, cfg TransportConfig) *Transport {
+func transport(t testing.TB, cfg wire.TransportConfig) *Transport {
 	t.Helper()
 	tr := NewTransport(cfg)
 	t.Cleanup(tr.CloseIdle)

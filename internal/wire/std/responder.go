@@ -27,6 +27,9 @@ type responder struct {
 	timeout time.Duration
 	head    bool // the request was HEAD
 	h1      bool
+	call    *call
+	server  *Server
+	stream  *stream // after Upgrade
 
 	deadline time.Time // of writes, while one is set on HTTP/1.1
 	wrote    bool
@@ -66,11 +69,11 @@ func bodiless(status int) bool {
 }
 
 // copyFields keeps the spelling of names, except of those net/http looks up
-// itself. Hop-by-hop lines and the length are left out.
+// itself. Hop-by-hop lines, the length and what is no header line are left out.
 func copyFields(m http.Header, h wire.Header) {
 	values := make([]string, len(h))
 	for i, f := range h {
-		if wire.HopByHop(f.Name) || wire.EqualName(f.Name, "Content-Length") || !wire.ValidName(f.Name) {
+		if wire.HopByHop(f.Name) || wire.EqualName(f.Name, "Content-Length") || !sendable(f) {
 			continue
 		}
 		name := f.Name
@@ -89,6 +92,9 @@ func copyFields(m http.Header, h wire.Header) {
 		m[name] = values[i : i+1 : i+1]
 	}
 }
+
+// sendable reports whether f makes one header line and no more.
+func sendable(f wire.Field) bool { return wire.ValidName(f.Name) && wire.ValidValue(f.Value) }
 
 // Write sends body bytes; they are dropped where an answer has no body.
 func (r *responder) Write(p []byte) (int, error) {
@@ -115,6 +121,10 @@ func (r *responder) Flush() error {
 	return r.failed("flush", err)
 }
 
+// Finish sends everything that has been written. Only the end mark of a chunked
+// answer is left for net/http, which sends it when the handler has returned.
+func (r *responder) Finish() error { return r.Flush() }
+
 // Abort makes the answer end visibly broken.
 func (r *responder) Abort() { r.aborted = true }
 
@@ -131,7 +141,7 @@ func (r *responder) AnnounceTrailers(names []string) {
 func (r *responder) SetTrailers(h wire.Header) {
 	m := r.w.Header()
 	for _, f := range h {
-		if !wire.ValidName(f.Name) || wire.HopByHop(f.Name) {
+		if !sendable(f) || wire.HopByHop(f.Name) {
 			continue
 		}
 		name := textproto.CanonicalMIMEHeaderKey(f.Name)
@@ -153,6 +163,9 @@ func (r *responder) announced(name string) bool {
 
 // finish runs after the handler returned, before net/http's last flush.
 func (r *responder) finish() {
+	if r.stream != nil {
+		return
+	}
 	if !r.wrote {
 		_ = r.WriteHead(http.StatusInternalServerError, "", nil, 0)
 	}
@@ -200,5 +213,7 @@ var (
 	_ wire.Responder     = (*responder)(nil)
 	_ wire.TrailerWriter = (*responder)(nil)
 	_ wire.Aborter       = (*responder)(nil)
+	_ wire.Finisher      = (*responder)(nil)
+	_ wire.Upgrader      = (*responder)(nil)
 	_ io.ReadCloser      = (*inbound)(nil)
 )

@@ -13,13 +13,13 @@ import (
 // comes while the body is still being sent; the race detector sees a transport
 // that goes on looking at the message.
 func TestTransportLetsGoOfTheMessage(t *testing.T) {
-	addr, _ := start(t, ServerConfig{}, func(_ context.Context, r *wire.Request, w wire.Responder) {
+	addr, _ := start(t, wire.ServerConfig{}, func(_ context.Context, r *wire.Request, w wire.Responder) {
 		_ = w.WriteHead(200, "", nil, -1)
 		_ = w.Flush()
 		_, _ = io.Copy(io.Discard, r.Body)
 		_, _ = io.WriteString(w, r.Header.Get("X-Mark"))
 	})
-	tr := transport(t, TransportConfig{})
+	tr := transport(t, wire.TransportConfig{})
 	pr, pw := io.Pipe()
 	out := &wire.Outgoing{Method: "POST", Scheme: "http", Authority: addr, Target: "/", Body: pr, ContentLength: -1, Header: wire.Header{{Name: "X-Mark", Value: "first"}}}
 	in, err := tr.RoundTrip(context.Background(), out)

@@ -108,7 +108,7 @@ func TestRequestOnTheWire(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.out.Scheme, tc.out.Authority = "http", addr
-			fetch(t, transport(t, TransportConfig{}), &tc.out)
+			fetch(t, transport(t, wire.TransportConfig{}), &tc.out)
 			if diff := cmp.Diff(strings.Replace(tc.want, "ADDR", addr, 1), <-got); diff != "" {
 				t.Error(diff)
 			}
@@ -118,7 +118,7 @@ func TestRequestOnTheWire(t *testing.T) {
 
 func TestPlainRequestThroughProxy(t *testing.T) {
 	addr, got := recorder(t, emptyOK)
-	tr := transport(t, TransportConfig{Proxy: &url.URL{Scheme: "http", Host: addr}})
+	tr := transport(t, wire.TransportConfig{Proxy: &url.URL{Scheme: "http", Host: addr}})
 	fetch(t, tr, &wire.Outgoing{Method: "GET", Scheme: "http", Authority: "back.example", Target: "//a%2Fb?x"})
 	if want, line := "GET http://back.example//a%2Fb?x HTTP/1.1", strings.SplitN(<-got, "\r\n", 2)[0]; line != want {
 		t.Errorf("sent %q, want %q", line, want)
@@ -129,7 +129,7 @@ func TestAnswer(t *testing.T) {
 	addr, _ := recorder(t, "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"+
 		"HTTP/1.1 302 Over There\r\nX-B: 1\r\nConnection: x-hop\r\nX-Hop: 1\r\nX-B: 2\r\nLocation: /n\r\nKeep-Alive: 5\r\n"+
 		"Content-Encoding: gzip\r\nX-A: 0\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n2\r\nhi\r\n0\r\nX-T: end\r\n\r\n")
-	in, body := fetch(t, transport(t, TransportConfig{}), get(addr, "/"))
+	in, body := fetch(t, transport(t, wire.TransportConfig{}), get(addr, "/"))
 	want := wire.Header{{Name: "Content-Encoding", Value: "gzip"}, {Name: "Location", Value: "/n"},
 		{Name: "X-A", Value: "0"}, {Name: "X-B", Value: "1"}, {Name: "X-B", Value: "2"}}
 	if diff := cmp.Diff(want, in.Header); diff != "" {
@@ -158,10 +158,14 @@ func TestErrorKinds(t *testing.T) {
 	cut, _ := recorder(t, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
 	cutChunked, _ := recorder(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
 	badChunk, _ := recorder(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+	longChunk, _ := recorder(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n")
+	cutTrailer, _ := recorder(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+	oddStatus, _ := recorder(t, "HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n")
+	oddProto, _ := recorder(t, "HTTP/1.2 200 OK\r\nContent-Length: 0\r\n\r\n")
 	huge, _ := recorder(t, "HTTP/1.1 200 OK\r\nX: "+strings.Repeat("x", 100_000)+"\r\n\r\n")
-	plain, _ := start(t, ServerConfig{}, echo)
+	plain, _ := start(t, wire.ServerConfig{}, echo)
 	tlsConf, pool := certificate(t, "other.example")
-	secure, _ := start(t, ServerConfig{TLS: tlsConf}, echo)
+	secure, _ := start(t, wire.ServerConfig{TLS: tlsConf}, echo)
 	h1only := tlsConf.Clone()
 	h1only.NextProtos = []string{"http/1.1"}
 	l, err := tls.Listen("tcp", "127.0.0.1:0", h1only)
@@ -175,33 +179,37 @@ func TestErrorKinds(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		out  wire.Outgoing
-		cfg  TransportConfig
+		cfg  wire.TransportConfig
 		kind wire.ErrorKind
 		text string
 	}{
-		{"refused", wire.Outgoing{Authority: refused}, TransportConfig{}, wire.KindConnect, "refused"},
-		{"no such name", wire.Outgoing{Authority: "nowhere.invalid:80"}, TransportConfig{}, wire.KindConnect, ""},
-		{"hung up", wire.Outgoing{Authority: hangUp}, TransportConfig{}, wire.KindAborted, ""},
-		{"not HTTP", wire.Outgoing{Authority: garbage}, TransportConfig{}, wire.KindProtocol, "malformed"},
-		{"cut", wire.Outgoing{Authority: cut}, TransportConfig{}, wire.KindAborted, "read body"},
-		{"cut in chunks", wire.Outgoing{Authority: cutChunked}, TransportConfig{}, wire.KindAborted, "read body"},
-		{"bad chunk", wire.Outgoing{Authority: badChunk}, TransportConfig{}, wire.KindProtocol, "read body"},
-		{"huge header", wire.Outgoing{Authority: huge}, TransportConfig{MaxReplyHeader: 5000}, wire.KindTooLarge, ""},
-		{"unknown issuer", wire.Outgoing{Scheme: "https", Authority: secure}, TransportConfig{}, wire.KindConnect, "certificate"},
-		{"wrong name", wire.Outgoing{Scheme: "https", Authority: secure}, TransportConfig{TLS: clientConf(pool)}, wire.KindConnect, "127.0.0.1"},
-		{"wrong name, issuer skipped", wire.Outgoing{Scheme: "https", Authority: secure}, TransportConfig{SkipChain: true}, wire.KindConnect, "127.0.0.1"},
-		{"unknown issuer, name skipped", wire.Outgoing{Scheme: "https", Authority: secure}, TransportConfig{SkipName: true}, wire.KindConnect, "unknown authority"},
-		{"TLS to plain", wire.Outgoing{Scheme: "https", Authority: plain}, TransportConfig{}, wire.KindConnect, ""},
+		{"refused", wire.Outgoing{Authority: refused}, wire.TransportConfig{}, wire.KindConnect, "refused"},
+		{"no such name", wire.Outgoing{Authority: "nowhere.invalid:80"}, wire.TransportConfig{}, wire.KindConnect, ""},
+		{"hung up", wire.Outgoing{Authority: hangUp}, wire.TransportConfig{}, wire.KindAborted, ""},
+		{"not HTTP", wire.Outgoing{Authority: garbage}, wire.TransportConfig{}, wire.KindProtocol, "malformed"},
+		{"cut", wire.Outgoing{Authority: cut}, wire.TransportConfig{}, wire.KindAborted, "read body"},
+		{"cut in chunks", wire.Outgoing{Authority: cutChunked}, wire.TransportConfig{}, wire.KindAborted, "read body"},
+		{"bad chunk", wire.Outgoing{Authority: badChunk}, wire.TransportConfig{}, wire.KindProtocol, "read body"},
+		{"chunk too long for a number", wire.Outgoing{Authority: longChunk}, wire.TransportConfig{}, wire.KindProtocol, "read body"},
+		{"cut in a trailer", wire.Outgoing{Authority: cutTrailer}, wire.TransportConfig{}, wire.KindAborted, "read body"},
+		{"odd status", wire.Outgoing{Authority: oddStatus}, wire.TransportConfig{}, wire.KindProtocol, "status 99"},
+		{"odd version", wire.Outgoing{Authority: oddProto}, wire.TransportConfig{}, wire.KindProtocol, "HTTP/1.2"},
+		{"huge header", wire.Outgoing{Authority: huge}, wire.TransportConfig{MaxReplyHeader: 5000}, wire.KindTooLarge, ""},
+		{"unknown issuer", wire.Outgoing{Scheme: "https", Authority: secure}, wire.TransportConfig{}, wire.KindConnect, "certificate"},
+		{"wrong name", wire.Outgoing{Scheme: "https", Authority: secure}, wire.TransportConfig{TLS: clientConf(pool)}, wire.KindConnect, "127.0.0.1"},
+		{"wrong name, issuer skipped", wire.Outgoing{Scheme: "https", Authority: secure}, wire.TransportConfig{SkipChain: true}, wire.KindConnect, "127.0.0.1"},
+		{"unknown issuer, name skipped", wire.Outgoing{Scheme: "https", Authority: secure}, wire.TransportConfig{SkipName: true}, wire.KindConnect, "unknown authority"},
+		{"TLS to plain", wire.Outgoing{Scheme: "https", Authority: plain}, wire.TransportConfig{}, wire.KindConnect, ""},
 		{"HTTP/2 refused by ALPN", wire.Outgoing{Scheme: "https", Authority: l.Addr().String(), Version: wire.HTTP2},
-			TransportConfig{SkipChain: true, SkipName: true}, wire.KindConnect, "no application protocol"},
-		{"denied by the dialer", wire.Outgoing{Authority: plain}, TransportConfig{
+			wire.TransportConfig{SkipChain: true, SkipName: true}, wire.KindConnect, "no application protocol"},
+		{"denied by the dialer", wire.Outgoing{Authority: plain}, wire.TransportConfig{
 			Dial: func(context.Context, string, string) (net.Conn, error) { return nil, denied }}, wire.KindDenied, "no"},
-		{"dialer error", wire.Outgoing{Authority: plain}, TransportConfig{
+		{"dialer error", wire.Outgoing{Authority: plain}, wire.TransportConfig{
 			Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("odd") }}, wire.KindConnect, "odd"},
-		{"connect timeout", wire.Outgoing{Authority: plain}, TransportConfig{ConnectTimeout: time.Millisecond,
+		{"connect timeout", wire.Outgoing{Authority: plain}, wire.TransportConfig{ConnectTimeout: time.Millisecond,
 			Dial: func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }},
 			wire.KindConnect, "no connection to " + plain + " within 1ms"},
-		{"sender broke", wire.Outgoing{Authority: plain, Method: "POST", Body: strings.NewReader("abc"), ContentLength: 9}, TransportConfig{},
+		{"sender broke", wire.Outgoing{Authority: plain, Method: "POST", Body: strings.NewReader("abc"), ContentLength: 9}, wire.TransportConfig{},
 			wire.KindAborted, "read request body"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -225,16 +233,16 @@ func TestErrorKinds(t *testing.T) {
 func TestSkippedTLSChecks(t *testing.T) {
 	tlsConf, pool := certificate(t, "127.0.0.1", "other.example")
 	onlyOther, otherPool := certificate(t, "other.example")
-	right, _ := start(t, ServerConfig{TLS: tlsConf}, echo)
-	wrong, _ := start(t, ServerConfig{TLS: onlyOther}, echo)
+	right, _ := start(t, wire.ServerConfig{TLS: tlsConf}, echo)
+	wrong, _ := start(t, wire.ServerConfig{TLS: onlyOther}, echo)
 	for name, tc := range map[string]struct {
 		addr string
-		cfg  TransportConfig
+		cfg  wire.TransportConfig
 	}{
-		"issuer skipped, name right": {right, TransportConfig{SkipChain: true}},
-		"name skipped, issuer known": {wrong, TransportConfig{SkipName: true, TLS: clientConf(otherPool)}},
-		"both skipped":               {wrong, TransportConfig{SkipChain: true, SkipName: true}},
-		"none skipped":               {right, TransportConfig{TLS: clientConf(pool)}},
+		"issuer skipped, name right": {right, wire.TransportConfig{SkipChain: true}},
+		"name skipped, issuer known": {wrong, wire.TransportConfig{SkipName: true, TLS: clientConf(otherPool)}},
+		"both skipped":               {wrong, wire.TransportConfig{SkipChain: true, SkipName: true}},
+		"none skipped":               {right, wire.TransportConfig{TLS: clientConf(pool)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fetch(t, transport(t, tc.cfg), &wire.Outgoing{Method: "GET", Scheme: "https", Authority: tc.addr, Target: "/"})
@@ -245,7 +253,7 @@ func TestSkippedTLSChecks(t *testing.T) {
 func TestCancelAndDeadline(t *testing.T) {
 	reached := make(chan struct{}, 8)
 	left := make(chan struct{}, 8)
-	addr, _ := start(t, ServerConfig{H2C: true}, func(ctx context.Context, r *wire.Request, w wire.Responder) {
+	addr, _ := start(t, wire.ServerConfig{H2C: true}, func(ctx context.Context, r *wire.Request, w wire.Responder) {
 		if r.Target == "/body" {
 			_ = w.WriteHead(200, "", nil, -1)
 			_, _ = w.Write([]byte("first"))
@@ -255,7 +263,7 @@ func TestCancelAndDeadline(t *testing.T) {
 		<-ctx.Done()
 		left <- struct{}{}
 	})
-	tr := transport(t, TransportConfig{})
+	tr := transport(t, wire.TransportConfig{})
 	for _, v := range []wire.HTTPVersion{wire.HTTP1, wire.HTTP2} {
 		out := get(addr, "/head")
 		out.Version = v
@@ -298,20 +306,20 @@ func TestCancelAndDeadline(t *testing.T) {
 }
 
 func TestCancelCauseIsKept(t *testing.T) {
-	addr, _ := start(t, ServerConfig{}, func(ctx context.Context, _ *wire.Request, _ wire.Responder) { <-ctx.Done() })
+	addr, _ := start(t, wire.ServerConfig{}, func(ctx context.Context, _ *wire.Request, _ wire.Responder) { <-ctx.Done() })
 	cause := &wire.Error{Kind: wire.KindTimeout, Op: "forward", Err: errors.New("20s passed")}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	time.AfterFunc(20*time.Millisecond, func() { cancel(cause) })
-	if _, err := transport(t, TransportConfig{}).RoundTrip(ctx, get(addr, "/")); !errors.Is(err, cause) {
+	if _, err := transport(t, wire.TransportConfig{}).RoundTrip(ctx, get(addr, "/")); !errors.Is(err, cause) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestContinue(t *testing.T) {
-	addr, _ := start(t, ServerConfig{}, echo)
+	addr, _ := start(t, wire.ServerConfig{}, echo)
 	out := post(addr, "hello")
 	out.Header = wire.Header{{Name: "expect", Value: "100-continue"}}
-	if in, body := fetch(t, transport(t, TransportConfig{}), out); in.Status != 200 || !strings.Contains(body, "hello|<nil>|5") {
+	if in, body := fetch(t, transport(t, wire.TransportConfig{}), out); in.Status != 200 || !strings.Contains(body, "hello|<nil>|5") {
 		t.Errorf("%d %q", in.Status, body)
 	}
 }
@@ -323,7 +331,8 @@ func (f roundTripperFunc) RoundTrip(r *http.Request) (*http.Response, error) { r
 func TestReplayAfterDeadIdleConnection(t *testing.T) {
 	var bodies []string
 	fails := 1
-	tr := &Transport{h1: roundTripperFunc(func(r *http.Request) (*http.Response, error) {
+	tr := new(Transport)
+	tr.pools.Store(&pools{h1: roundTripperFunc(func(r *http.Request) (*http.Response, error) {
 		b, err := io.ReadAll(r.Body)
 		if err != nil {
 			return nil, err
@@ -332,22 +341,22 @@ func TestReplayAfterDeadIdleConnection(t *testing.T) {
 		if fails--; fails >= 0 {
 			return nil, errors.New("http: server closed idle connection")
 		}
-		return &http.Response{StatusCode: 200, Status: "200 OK", Body: http.NoBody}, nil
-	})}
-	out := post("x", "hello")
+		return &http.Response{StatusCode: 200, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody}, nil
+	})})
+	out := post("x", "")
+	out.Body, out.ContentLength = strings.NewReader("hello"), 5
 	if _, err := tr.RoundTrip(context.Background(), out); wire.KindOf(err) != wire.KindAborted {
-		t.Errorf("without Replay: %v", err)
+		t.Errorf("a stream: %v", err)
 	}
 	bodies, fails = nil, 1
-	out.Body, out.Replay = strings.NewReader("hello"), func() io.Reader { return strings.NewReader("hello") }
+	out.Body, out.Bytes = nil, []byte("hello")
 	if _, err := tr.RoundTrip(context.Background(), out); err != nil {
-		t.Errorf("with Replay: %v", err)
+		t.Errorf("a body in memory: %v", err)
 	}
 	if diff := cmp.Diff([]string{"hello", "hello"}, bodies); diff != "" {
 		t.Error(diff)
 	}
 	bodies, fails = nil, 5
-	out.Body = strings.NewReader("hello")
 	if _, err := tr.RoundTrip(context.Background(), out); err == nil || len(bodies) != 2 {
 		t.Errorf("one retry wanted: %v after %d attempts", err, len(bodies))
 	}
@@ -357,10 +366,9 @@ func TestReplayAfterDeadIdleConnection(t *testing.T) {
 // connection after one answer, without saying so.
 func TestDeadIdleConnections(t *testing.T) {
 	addr, _ := recorder(t, emptyOK)
-	tr := transport(t, TransportConfig{})
+	tr := transport(t, wire.TransportConfig{})
 	for i := range 200 {
 		out := post(addr, "hello")
-		out.Replay = func() io.Reader { return strings.NewReader("hello") }
 		in, err := tr.RoundTrip(context.Background(), out)
 		if err != nil {
 			// The one case that stays: the close crossed the request on the way.
@@ -375,9 +383,9 @@ func TestDeadIdleConnections(t *testing.T) {
 }
 
 func TestConnectionsAreReused(t *testing.T) {
-	addr, _ := start(t, ServerConfig{}, echo)
+	addr, _ := start(t, wire.ServerConfig{}, echo)
 	var dials atomic.Int32
-	tr := transport(t, TransportConfig{Dial: func(ctx context.Context, n, a string) (net.Conn, error) {
+	tr := transport(t, wire.TransportConfig{Dial: func(ctx context.Context, n, a string) (net.Conn, error) {
 		dials.Add(1)
 		return new(net.Dialer).DialContext(ctx, n, a)
 	}})
@@ -395,7 +403,7 @@ func TestDoerFollowsNoRedirect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := NewDoer(TransportConfig{})
+	d := NewDoer(wire.TransportConfig{})
 	defer d.CloseIdle()
 	res, err := d.Do(r)
 	if err != nil || res.StatusCode != 302 {

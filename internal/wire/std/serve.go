@@ -19,15 +19,18 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	s.active.Add(1)
 	defer s.active.Add(-1)
 	c := new(call)
+	received := time.Now()
 	if status := s.admit(&c.req, r); status != 0 {
 		refuse(w, r, status)
 		return
 	}
-	c.resp = responder{w: w, rc: *http.NewResponseController(w), timeout: s.cfg.WriteTimeout, head: r.Method == http.MethodHead, h1: r.ProtoMajor == 1}
-	hasBody := r.Body != nil && r.Body != http.NoBody
+	c.req.Received = received
+	c.resp = responder{w: w, rc: *http.NewResponseController(w), timeout: s.cfg.WriteTimeout, head: r.Method == http.MethodHead,
+		h1: r.ProtoMajor == 1, call: c, server: s}
+	hasBody := r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
 	if hasBody {
 		c.body = inbound{src: r.Body, left: r.ContentLength, w: w, rc: &c.resp.rc, h1: r.ProtoMajor == 1,
-			expect: r.Header.Get("Expect") != ""}
+			timeout: s.cfg.ReadBodyTimeout, expect: r.Header.Get("Expect") != ""}
 		c.req.Body = &c.body
 		if r.ProtoMajor == 1 {
 			// Without this net/http drains and closes the inbound body as soon
@@ -45,6 +48,11 @@ func (s *Server) run(c *call, r *http.Request, hasBody bool) {
 		if v != nil && v != any(http.ErrAbortHandler) && s.cfg.OnPanic != nil {
 			s.cfg.OnPanic(v, debug.Stack())
 		}
+		if st := c.resp.stream; st != nil {
+			_ = st.Close() // it ends with its handler
+			s.untrack(st)
+			return
+		}
 		abort := v != nil || c.resp.aborted
 		if hasBody {
 			c.body.finish(abort)
@@ -53,7 +61,12 @@ func (s *Server) run(c *call, r *http.Request, hasBody bool) {
 			panic(http.ErrAbortHandler) // net/http closes the connection or resets the stream
 		}
 	}()
-	s.handler.ServeWire(r.Context(), &c.req, &c.resp)
+	ctx := r.Context()
+	if hasBody && c.body.h1 {
+		stop := c.body.shield(&ctx)
+		defer stop()
+	}
+	s.handler.ServeWire(ctx, &c.req, &c.resp)
 	c.resp.finish()
 }
 

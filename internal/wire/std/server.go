@@ -14,62 +14,41 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"sallyport/internal/wire"
 )
 
-// Defaults of ServerConfig.
-const (
-	DefaultMaxHeaderBytes    = 64 << 10
-	DefaultMaxTarget         = 16 << 10
-	DefaultReadHeaderTimeout = 15 * time.Second
-	DefaultIdleTimeout       = 120 * time.Second
-)
-
-// ServerConfig sets up a Server. Zero values take the defaults above.
-type ServerConfig struct {
-	MaxHeaderBytes    int           // names and values together; more is 431
-	MaxTarget         int           // bytes of the request target; more is 414
-	ReadHeaderTimeout time.Duration // from the first byte to the end of the headers
-	IdleTimeout       time.Duration // between two requests of one connection
-	// WriteTimeout bounds each write and each flush, not the whole answer, so
-	// that a stream may last for hours. Zero sets no deadline.
-	WriteTimeout time.Duration
-	TLS          *tls.Config // nil serves plain HTTP
-	// H2C accepts HTTP/2 with prior knowledge on plain connections.
-	H2C     bool
-	Logger  *slog.Logger // takes net/http's own messages, at debug level
-	OnPanic func(v any, stack []byte)
-}
-
 // Server serves HTTP/1.1 and HTTP/2.
 type Server struct {
-	cfg     ServerConfig
+	cfg     wire.ServerConfig
 	handler wire.Handler
 	http    http.Server
-	giveUp  context.CancelFunc
+	giveUp  context.CancelCauseFunc
 	active  atomic.Int64
+	handed  handed // connections that came through ServeConn
 
-	mu    sync.Mutex
-	fresh map[net.Conn]struct{} // accepted, no request seen yet
-	ended bool
+	mu      sync.Mutex
+	fresh   map[net.Conn]struct{} // accepted, no request seen yet
+	streams map[*stream]struct{}  // connections that switched protocols
+	quiet   chan struct{}         // closed when the last of streams ends, nil when nobody waits
+	ended   bool                  // no further connection is served
+	closed  bool                  // nor any stream
 }
 
 // NewServer returns a server that is not listening yet.
-func NewServer(cfg ServerConfig, h wire.Handler) *Server {
-	setDefault(&cfg.MaxHeaderBytes, DefaultMaxHeaderBytes)
-	setDefault(&cfg.MaxTarget, DefaultMaxTarget)
-	setDefault(&cfg.ReadHeaderTimeout, DefaultReadHeaderTimeout)
-	setDefault(&cfg.IdleTimeout, DefaultIdleTimeout)
-	base, giveUp := context.WithCancel(context.Background())
-	s := &Server{cfg: cfg, handler: h, giveUp: giveUp, fresh: make(map[net.Conn]struct{})}
+func NewServer(cfg wire.ServerConfig, h wire.Handler) *Server {
+	cfg.Fill()
+	base, giveUp := context.WithCancelCause(context.Background())
+	s := &Server{cfg: cfg, handler: h, giveUp: giveUp,
+		fresh: make(map[net.Conn]struct{}), streams: make(map[*stream]struct{})}
+	s.handed.init()
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(cfg.TLS != nil)
-	protocols.SetUnencryptedHTTP2(cfg.H2C && cfg.TLS == nil)
+	protocols.SetHTTP2(true) // ServeConn may bring it whatever cfg.TLS says
+	protocols.SetUnencryptedHTTP2(cfg.H2C)
 	s.http = http.Server{
 		Handler: http.HandlerFunc(s.serveHTTP),
 		// net/http counts the request line too; the exact limits are kept in
@@ -77,7 +56,7 @@ func NewServer(cfg ServerConfig, h wire.Handler) *Server {
 		MaxHeaderBytes:    cfg.MaxHeaderBytes + cfg.MaxTarget,
 		ReadHeaderTimeout: cfg.ReadHeaderTimeout,
 		IdleTimeout:       cfg.IdleTimeout,
-		TLSConfig:         cfg.TLS.Clone(),
+		TLSConfig:         serverTLS(cfg.TLS),
 		Protocols:         protocols,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ConnContext:       withConnInfo,
@@ -91,10 +70,15 @@ func NewServer(cfg ServerConfig, h wire.Handler) *Server {
 	return s
 }
 
-func setDefault[T int | time.Duration](v *T, d T) {
-	if *v == 0 {
-		*v = d
+// serverTLS makes sure that HTTP/2 is offered; without that net/http would not
+// serve it to connections of ServeConn either.
+func serverTLS(c *tls.Config) *tls.Config {
+	if c == nil || slices.Contains(c.NextProtos, "h2") {
+		return c.Clone()
 	}
+	c = c.Clone()
+	c.NextProtos = append(slices.Clone(c.NextProtos), "h2")
+	return c
 }
 
 // Serve accepts connections of l until Shutdown or Close; it then returns nil.
@@ -110,28 +94,6 @@ func (s *Server) Serve(l net.Listener) error {
 		return nil
 	}
 	return err
-}
-
-// Shutdown stops accepting and waits for running requests. When ctx ends first
-// it cancels them, closes their connections and returns the reason of ctx.
-func (s *Server) Shutdown(ctx context.Context) error {
-	// net/http waits five seconds for a connection on which no request came
-	// (browsers open them ahead); nothing is lost by closing it at once, since
-	// a request arriving now would be dropped anyway.
-	s.http.RegisterOnShutdown(s.closeFresh)
-	err := s.http.Shutdown(ctx)
-	if err != nil {
-		_ = s.Close()
-		return err
-	}
-	s.giveUp()
-	return nil
-}
-
-// Close ends everything at once.
-func (s *Server) Close() error {
-	s.giveUp()
-	return s.http.Close()
 }
 
 // ActiveRequests returns how many requests are being served.
@@ -151,16 +113,6 @@ func (s *Server) connState(c net.Conn, state http.ConnState) {
 	s.fresh[c] = struct{}{}
 }
 
-func (s *Server) closeFresh() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ended = true
-	for c := range s.fresh {
-		_ = c.Close()
-	}
-	clear(s.fresh)
-}
-
 type connInfoKey struct{}
 
 // connInfo is parsed once a connection, not once a request.
@@ -168,20 +120,7 @@ type connInfo struct{ remote, local netip.AddrPort }
 
 func withConnInfo(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connInfoKey{}, &connInfo{
-		remote: addrPort(c.RemoteAddr()),
-		local:  addrPort(c.LocalAddr()),
+		remote: wire.AddrPort(c.RemoteAddr()),
+		local:  wire.AddrPort(c.LocalAddr()),
 	})
-}
-
-// addrPort turns IPv4 in IPv6 form (dual-stack listeners) into plain IPv4, so
-// that address rules see one form only.
-func addrPort(a net.Addr) netip.AddrPort {
-	if a == nil {
-		return netip.AddrPort{}
-	}
-	ap, err := netip.ParseAddrPort(a.String())
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }

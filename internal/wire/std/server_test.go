@@ -17,7 +17,7 @@ import (
 )
 
 func TestRequestAsItArrived(t *testing.T) {
-	addr, _ := start(t, ServerConfig{}, echo)
+	addr, _ := start(t, wire.ServerConfig{}, echo)
 	for _, tc := range []struct{ name, send, want string }{
 		{"origin form, byte for byte", "GET /a%2Fb//c;rev=2?x=%20y&z HTTP/1.1\r\nHost: h:1\r\n\r\n",
 			"GET http h:1 /a%2Fb//c;rev=2?x=%20y&z HTTP/1.1\n"},
@@ -48,7 +48,7 @@ func TestRequestAsItArrived(t *testing.T) {
 
 func TestRefusedBeforeTheHandler(t *testing.T) {
 	var called atomic.Bool
-	addr, _ := start(t, ServerConfig{MaxHeaderBytes: 2000, MaxTarget: 1000}, func(context.Context, *wire.Request, wire.Responder) {
+	addr, _ := start(t, wire.ServerConfig{MaxHeaderBytes: 2000, MaxTarget: 1000}, func(context.Context, *wire.Request, wire.Responder) {
 		called.Store(true)
 	})
 	for _, tc := range []struct {
@@ -84,17 +84,6 @@ func TestRefusedBeforeTheHandler(t *testing.T) {
 	}
 }
 
-func TestValidHost(t *testing.T) {
-	for host, want := range map[string]bool{
-		"a": true, "a.b:80": true, "a:": true, "[::1]": true, "[::1]:80": true, "xn--a.b": true, "a_b": true,
-		"": false, ":80": false, "a b": false, "[::1": false, "[]": false, "[::1]x": false, "a:b:c": false, "a:123456": false, "é": false,
-	} {
-		if got := validHost(host); got != want {
-			t.Errorf("validHost(%q) = %v", host, got)
-		}
-	}
-}
-
 func TestAnswerOnTheWire(t *testing.T) {
 	head := func(status int, n int64, h ...wire.Field) wire.HandlerFunc {
 		return func(_ context.Context, _ *wire.Request, w wire.Responder) {
@@ -113,7 +102,8 @@ func TestAnswerOnTheWire(t *testing.T) {
 		}, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>"},
 		{"spelling kept, hop by hop dropped", "GET", head(200, 0, wire.Field{Name: "eTag", Value: "1"},
 			wire.Field{Name: "keep-alive", Value: "9"}, wire.Field{Name: "content-length", Value: "7"},
-			wire.Field{Name: "content-type", Value: "x/y"}, wire.Field{Name: "bad name", Value: "x"}),
+			wire.Field{Name: "content-type", Value: "x/y"}, wire.Field{Name: "bad name", Value: "x"},
+			wire.Field{Name: "x", Value: "1\r\ny: 2"}, wire.Field{Name: "nul", Value: "\x00"}),
 			"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Type: x/y\r\neTag: 1\r\n\r\n"},
 		{"several lines", "GET", head(200, 0, wire.Field{Name: "Set-Cookie", Value: "a"}, wire.Field{Name: "Set-Cookie", Value: "b"}),
 			"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nSet-Cookie: a\r\nSet-Cookie: b\r\n\r\n"},
@@ -138,7 +128,7 @@ func TestAnswerOnTheWire(t *testing.T) {
 		}, "HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\nX-Late: 2\r\nX-Sum: 1\r\n\r\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			addr, s := start(t, ServerConfig{}, tc.h)
+			addr, s := start(t, wire.ServerConfig{}, tc.h)
 			br, _ := raw(t, addr, tc.method+" / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
 			b, err := io.ReadAll(br)
 			if err != nil {
@@ -162,7 +152,7 @@ func TestAnswerOnTheWire(t *testing.T) {
 
 func TestHandlerPanicClosesTheConnection(t *testing.T) {
 	seen := make(chan any, 2)
-	cfg := ServerConfig{OnPanic: func(v any, stack []byte) {
+	cfg := wire.ServerConfig{OnPanic: func(v any, stack []byte) {
 		if !strings.Contains(string(stack), "TestHandlerPanic") {
 			t.Errorf("stack without the handler:\n%s", stack)
 		}
@@ -189,9 +179,9 @@ func TestAbortIsVisible(t *testing.T) {
 		w.(wire.Aborter).Abort()
 	}
 	tlsConf, pool := certificate(t, "127.0.0.1")
-	plain, _ := start(t, ServerConfig{}, h)
-	secure, _ := start(t, ServerConfig{TLS: tlsConf}, h)
-	tr := transport(t, TransportConfig{TLS: clientConf(pool)})
+	plain, _ := start(t, wire.ServerConfig{}, h)
+	secure, _ := start(t, wire.ServerConfig{TLS: tlsConf}, h)
+	tr := transport(t, wire.TransportConfig{TLS: clientConf(pool)})
 	for _, out := range []*wire.Outgoing{
 		{Method: "GET", Scheme: "http", Authority: plain, Target: "/"},
 		{Method: "GET", Scheme: "https", Authority: secure, Target: "/", Version: wire.HTTP2},
@@ -209,7 +199,7 @@ func TestAbortIsVisible(t *testing.T) {
 
 func TestClientGoneCancelsTheHandler(t *testing.T) {
 	gone := make(chan error, 1)
-	addr, _ := start(t, ServerConfig{}, func(ctx context.Context, r *wire.Request, w wire.Responder) {
+	addr, _ := start(t, wire.ServerConfig{}, func(ctx context.Context, r *wire.Request, w wire.Responder) {
 		_, _ = io.ReadAll(r.Body)
 		_ = w.WriteHead(200, "", nil, -1)
 		_ = w.Flush()
@@ -228,7 +218,7 @@ func TestClientGoneCancelsTheHandler(t *testing.T) {
 
 func TestWriteTimeoutIsPerWrite(t *testing.T) {
 	result := make(chan error, 1)
-	addr, _ := start(t, ServerConfig{WriteTimeout: 100 * time.Millisecond}, func(_ context.Context, r *wire.Request, w wire.Responder) {
+	addr, _ := start(t, wire.ServerConfig{WriteTimeout: 100 * time.Millisecond}, func(_ context.Context, r *wire.Request, w wire.Responder) {
 		_ = w.WriteHead(200, "", nil, -1)
 		if r.Target == "/slow" {
 			for range 4 { // longer than the timeout in sum
@@ -255,7 +245,7 @@ func TestWriteTimeoutIsPerWrite(t *testing.T) {
 
 func TestShutdownLetsStreamsFinish(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
-	addr, s := start(t, ServerConfig{}, func(_ context.Context, _ *wire.Request, w wire.Responder) {
+	addr, s := start(t, wire.ServerConfig{}, func(_ context.Context, _ *wire.Request, w wire.Responder) {
 		_ = w.WriteHead(200, "", nil, -1)
 		_ = w.Flush()
 		close(entered)
@@ -288,7 +278,7 @@ func TestShutdownLetsStreamsFinish(t *testing.T) {
 
 func TestShutdownGivesUp(t *testing.T) {
 	entered, left := make(chan struct{}), make(chan error, 1)
-	addr, s := start(t, ServerConfig{}, func(ctx context.Context, _ *wire.Request, _ wire.Responder) {
+	addr, s := start(t, wire.ServerConfig{}, func(ctx context.Context, _ *wire.Request, _ wire.Responder) {
 		close(entered)
 		<-ctx.Done()
 		left <- ctx.Err()
@@ -307,9 +297,9 @@ func TestShutdownGivesUp(t *testing.T) {
 
 func TestHTTP2(t *testing.T) {
 	tlsConf, pool := certificate(t, "127.0.0.1")
-	secure, _ := start(t, ServerConfig{TLS: tlsConf}, echo)
-	clear, _ := start(t, ServerConfig{H2C: true}, echo)
-	tr := transport(t, TransportConfig{TLS: clientConf(pool)})
+	secure, _ := start(t, wire.ServerConfig{TLS: tlsConf}, echo)
+	clear, _ := start(t, wire.ServerConfig{H2C: true}, echo)
+	tr := transport(t, wire.TransportConfig{TLS: clientConf(pool)})
 	for _, tc := range []struct {
 		addr, scheme string
 		v            wire.HTTPVersion
@@ -333,7 +323,7 @@ func TestHTTP2(t *testing.T) {
 }
 
 func TestPeerAddresses(t *testing.T) {
-	addr, _ := start(t, ServerConfig{}, func(_ context.Context, r *wire.Request, w wire.Responder) {
+	addr, _ := start(t, wire.ServerConfig{}, func(_ context.Context, r *wire.Request, w wire.Responder) {
 		if r.Remote.Addr().String() != "127.0.0.1" || r.Remote.Port() == 0 || r.TLSVersion != "" {
 			t.Errorf("remote %v tls %q", r.Remote, r.TLSVersion)
 		}
@@ -342,14 +332,10 @@ func TestPeerAddresses(t *testing.T) {
 	if _, body := rawReply(t, addr, "GET / HTTP/1.1\r\nHost: h\r\n\r\n"); body != addr {
 		t.Errorf("local %s, want %s", body, addr)
 	}
-	mapped := addrPort(&net.TCPAddr{IP: net.ParseIP("::ffff:10.0.0.1"), Port: 5})
-	if mapped.String() != "10.0.0.1:5" {
-		t.Errorf("mapped address %v", mapped)
-	}
 }
 
 func TestHeadTwiceAndBadStatus(t *testing.T) {
-	addr, _ := start(t, ServerConfig{}, func(_ context.Context, _ *wire.Request, w wire.Responder) {
+	addr, _ := start(t, wire.ServerConfig{}, func(_ context.Context, _ *wire.Request, w wire.Responder) {
 		if _, err := w.Write([]byte("x")); err == nil {
 			t.Error("write before the head was accepted")
 		}
@@ -368,19 +354,4 @@ func TestHeadTwiceAndBadStatus(t *testing.T) {
 	})
 	br, _ := raw(t, addr, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
 	_, _ = io.ReadAll(br)
-}
-
-func FuzzOriginForm(f *testing.F) {
-	for _, s := range []string{"/a?b", "http://h/a", "http://h?x", "*", "h:443", "//a", "/a#b", "://"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		target, ok := originForm(s)
-		if ok && (!strings.HasPrefix(target, "/") || strings.Contains(target, "#")) {
-			t.Errorf("originForm(%q) = %q", s, target)
-		}
-		if ok && !strings.HasSuffix(s, strings.TrimPrefix(target, "/")) {
-			t.Errorf("originForm(%q) = %q is not what was sent", s, target)
-		}
-	})
 }

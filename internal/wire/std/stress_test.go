@@ -57,7 +57,7 @@ func relay(tr wire.Transport, backend string) wire.HandlerFunc {
 
 const events = 6
 
-func stream(id string) string {
+func wholeStream(id string) string {
 	var b strings.Builder
 	for i := range events {
 		fmt.Fprintf(&b, "data: {\"id\":%q,\"n\":%d}\n\n", id, i)
@@ -81,7 +81,7 @@ func streamer(t *testing.T) wire.HandlerFunc {
 		}
 		read("late")
 		_ = w.WriteHead(200, "", wire.Header{{Name: "Content-Type", Value: "text/event-stream"}}, -1)
-		for i, ev := range strings.SplitAfter(strings.TrimSuffix(stream(id), "\n\n"), "\n\n") {
+		for i, ev := range strings.SplitAfter(strings.TrimSuffix(wholeStream(id), "\n\n"), "\n\n") {
 			if i == events/2 {
 				read("early")
 			}
@@ -119,10 +119,10 @@ func TestStreamsAreNeverCut(t *testing.T) {
 		total = 1_000
 		t.Logf("reduced to %d of 10,000 streams (race detector or -short)", total)
 	}
-	noPanic := ServerConfig{OnPanic: func(v any, stack []byte) { t.Errorf("panic: %v\n%s", v, stack) }}
+	noPanic := wire.ServerConfig{OnPanic: func(v any, stack []byte) { t.Errorf("panic: %v\n%s", v, stack) }}
 	backend, _ := start(t, noPanic, streamer(t))
-	proxy, _ := start(t, noPanic, relay(transport(t, TransportConfig{}), backend))
-	client := transport(t, TransportConfig{})
+	proxy, _ := start(t, noPanic, relay(transport(t, wire.TransportConfig{}), backend))
+	client := transport(t, wire.TransportConfig{})
 	defer burn()()
 
 	bodies := [][]byte{[]byte("{}"), bytes.Repeat([]byte("x"), 900), bytes.Repeat([]byte("y"), 20_000), bytes.Repeat([]byte("z"), 70_000)}
@@ -168,14 +168,14 @@ func (b *pieces) Read(p []byte) (int, error) {
 
 // bodyFor sends most bodies at once and some in four pieces; of those for the
 // early backend some stop until the answer has begun.
-func bodyFor(i int, kind string, body []byte, answered chan struct{}) (r io.Reader, replay func() io.Reader) {
+func bodyFor(i int, kind string, body []byte, answered chan struct{}) (r io.Reader, data []byte) {
 	b := &pieces{rest: body, each: len(body)/4 + 1, wait: func() { time.Sleep(time.Millisecond) }}
 	switch {
 	case i%16 == 5 && kind == "early":
 		b.wait = func() { <-answered }
 	case i%4 == 1 && kind != "never":
 	default:
-		return bytes.NewReader(body), func() io.Reader { return bytes.NewReader(body) }
+		return nil, body
 	}
 	return b, nil
 }
@@ -195,16 +195,19 @@ func oneStream(client *Transport, proxy string, i int, bodies [][]byte) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	answered := make(chan struct{})
-	r, replay := bodyFor(i, kind, body, answered)
+	r, data := bodyFor(i, kind, body, answered)
+	if length < 0 && data != nil {
+		r, data = bytes.NewReader(data), nil
+	}
 	in, err := client.RoundTrip(ctx, &wire.Outgoing{Method: "POST", Scheme: "http", Authority: proxy,
-		Target: target, Body: r, ContentLength: length, Replay: replay})
+		Target: target, Body: r, Bytes: data, ContentLength: length})
 	close(answered)
 	if err != nil {
 		return fmt.Errorf("stream %s, %d bytes: %w", target, length, err)
 	}
 	defer in.Body.Close()
 	got, err := io.ReadAll(in.Body)
-	if err != nil || in.Status != 200 || string(got) != stream(fmt.Sprint(i)) {
+	if err != nil || in.Status != 200 || string(got) != wholeStream(fmt.Sprint(i)) {
 		return fmt.Errorf("stream %s, %d bytes: status %d, %v, got %q", target, length, in.Status, err, got)
 	}
 	return nil

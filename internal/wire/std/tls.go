@@ -5,13 +5,15 @@ import (
 	"crypto/x509"
 	"errors"
 	"strings"
+
+	"sallyport/internal/wire"
 )
 
 var errNoCertificate = errors.New("the server sent no certificate")
 
 // clientTLS returns the base configuration of direct connections; configFor
 // adds the name.
-func (cfg *TransportConfig) clientTLS(alpn []string) *tls.Config {
+func clientTLS(cfg *wire.TransportConfig, alpn []string) *tls.Config {
 	c := cfg.TLS.Clone()
 	if c == nil {
 		c = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -31,8 +33,8 @@ func (cfg *TransportConfig) clientTLS(alpn []string) *tls.Config {
 
 // proxiedTLS is the same for connections through a proxy, where net/http makes
 // the handshake and the name is only known from the connection.
-func (cfg *TransportConfig) proxiedTLS(alpn []string) *tls.Config {
-	c := cfg.clientTLS(alpn)
+func proxiedTLS(cfg *wire.TransportConfig, alpn []string) *tls.Config {
+	c := clientTLS(cfg, alpn)
 	if cfg.SkipChain && !cfg.SkipName {
 		c.VerifyConnection = after(c.VerifyConnection, func(s tls.ConnectionState) error {
 			return verifyName(s, s.ServerName)

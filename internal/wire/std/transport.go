@@ -7,93 +7,40 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
+	"sync/atomic"
 	"time"
 
 	"sallyport/internal/wire"
 )
 
-// Defaults of TransportConfig.
-const (
-	DefaultMaxIdlePerHost  = 512
-	DefaultMaxConnsPerHost = 2048
-	DefaultClientIdle      = 90 * time.Second
-	DefaultConnectTimeout  = 10 * time.Second
-	DefaultMaxReplyHeader  = 256 << 10
-	continueTimeout        = time.Second
-)
-
-// TransportConfig sets up a Transport. Zero values take the defaults above.
-type TransportConfig struct {
-	// Dial makes connections; nil dials directly. A *wire.Error it returns is
-	// passed on as it stands, any other error becomes one of KindConnect.
-	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
-	TLS  *tls.Config // roots and client certificates; nil takes the system's roots
-	// SkipChain accepts any issuer and still checks the name; SkipName accepts
-	// any name and still checks the issuer.
-	SkipChain, SkipName bool
-
-	MaxIdlePerHost  int           // idle connections kept for each host
-	MaxConnsPerHost int           // HTTP/1.1 connections to one host; more requests wait
-	IdleTimeout     time.Duration // before an idle connection is closed
-	ConnectTimeout  time.Duration // for name, TCP and TLS together
-	MaxReplyHeader  int64         // header bytes accepted from a backend
-	// Proxy is an HTTP or SOCKS5 proxy for everything; nil for none. The
-	// environment is never asked.
-	Proxy *url.URL
-}
+// continueTimeout is how long a body waits for the 100 its sender asked for.
+const continueTimeout = time.Second
 
 // Transport is a wire.Transport on net/http, safe for concurrent use. Make one
 // and keep it: it holds the connection pools.
 type Transport struct {
-	h1, h2, both http.RoundTripper
-	proxied      bool
-	idle         []*http.Transport
+	cfg   wire.TransportConfig
+	pools atomic.Pointer[pools]
 }
 
 // NewTransport returns a transport with empty pools.
-func NewTransport(cfg TransportConfig) *Transport {
-	cfg.fill()
-	var p1, p2, p21 http.Protocols
-	p1.SetHTTP1(true)
-	p2.SetHTTP2(true)
-	p2.SetUnencryptedHTTP2(true)
-	p21.SetHTTP1(true)
-	p21.SetHTTP2(true)
-	h1 := cfg.transport(&p1, "http/1.1")
-	h2 := cfg.transport(&p2, "h2")
-	both := cfg.transport(&p21, "h2", "http/1.1")
-	return &Transport{h1: h1, h2: h2, both: both, proxied: cfg.Proxy != nil,
-		idle: []*http.Transport{h1, h2, both}}
+func NewTransport(cfg wire.TransportConfig) *Transport {
+	cfg.Fill()
+	t := &Transport{cfg: cfg}
+	t.pools.Store(newPools(&t.cfg))
+	return t
 }
 
 // CloseIdle closes the connections that no request uses.
-func (t *Transport) CloseIdle() {
-	for _, h := range t.idle {
-		h.CloseIdleConnections()
-	}
-}
+func (t *Transport) CloseIdle() { t.pools.Load().closeIdle() }
 
-func (cfg *TransportConfig) fill() {
-	setDefault(&cfg.MaxIdlePerHost, DefaultMaxIdlePerHost)
-	setDefault(&cfg.MaxConnsPerHost, DefaultMaxConnsPerHost)
-	setDefault(&cfg.IdleTimeout, DefaultClientIdle)
-	setDefault(&cfg.ConnectTimeout, DefaultConnectTimeout)
-	if cfg.MaxReplyHeader == 0 {
-		cfg.MaxReplyHeader = DefaultMaxReplyHeader
-	}
-	if cfg.Dial == nil {
-		cfg.Dial = new(net.Dialer).DialContext
-	}
-}
-
-func (cfg *TransportConfig) transport(p *http.Protocols, alpn ...string) *http.Transport {
-	d := &dialer{dial: cfg.Dial, timeout: cfg.ConnectTimeout, tls: cfg.clientTLS(alpn), skipChain: cfg.SkipChain, skipName: cfg.SkipName}
+func newTransport(cfg *wire.TransportConfig, p *http.Protocols, alpn ...string) *http.Transport {
+	d := &dialer{dial: cfg.Dial, timeout: cfg.ConnectTimeout, tls: clientTLS(cfg, alpn), skipChain: cfg.SkipChain, skipName: cfg.SkipName}
 	t := &http.Transport{
 		Protocols:              p,
-		DialContext:            d.plain,
+		DialContext:            d.timed,
 		DialTLSContext:         d.secure,
-		TLSClientConfig:        cfg.proxiedTLS(alpn),
+		TLSClientConfig:        proxiedTLS(cfg, alpn),
 		TLSHandshakeTimeout:    cfg.ConnectTimeout,
 		DisableCompression:     true, // bodies pass as the backend encoded them
 		MaxIdleConnsPerHost:    cfg.MaxIdlePerHost,
@@ -130,7 +77,17 @@ func (d *dialer) plain(ctx context.Context, network, addr string) (net.Conn, err
 	return c, nil
 }
 
+func (d *dialer) timed(ctx context.Context, network, addr string) (net.Conn, error) {
+	began := time.Now()
+	c, err := d.plain(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &dialed{Conn: c, took: time.Since(began)}, nil
+}
+
 func (d *dialer) secure(ctx context.Context, network, addr string) (net.Conn, error) {
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	raw, err := d.dial(ctx, network, addr)
@@ -141,12 +98,34 @@ func (d *dialer) secure(ctx context.Context, network, addr string) (net.Conn, er
 	if err != nil {
 		host = addr
 	}
-	c := tls.Client(raw, d.configFor(host))
+	timed := &dialed{Conn: raw}
+	c := tls.Client(timed, d.configFor(host))
 	if err := c.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
 		return nil, d.failed(ctx, "tls handshake", addr, err)
 	}
+	timed.took = time.Since(began)
 	return c, nil
+}
+
+// dialed is a connection that knows how long it took to make. Below TLS it is
+// found through NetConn; net/http must see the *tls.Conn itself.
+type dialed struct {
+	net.Conn
+	took time.Duration
+}
+
+// NetConn returns the connection underneath.
+func (c *dialed) NetConn() net.Conn { return c.Conn }
+
+func connectTime(c net.Conn) time.Duration {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	if d, ok := c.(*dialed); ok {
+		return d.took
+	}
+	return 0
 }
 
 func (d *dialer) failed(ctx context.Context, op, addr string, err error) error {

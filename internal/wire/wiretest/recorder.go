@@ -11,7 +11,7 @@ import (
 var ErrGone = errors.New("wiretest: the client is gone")
 
 // Recorder is a wire.Responder that keeps everything. Its zero value is ready.
-// It also implements wire.TrailerWriter. The methods may be called while the
+// It also implements wire.TrailerWriter and wire.Finisher. The methods may be called while the
 // handler still runs; set the exported fields before.
 type Recorder struct {
 	// OnFlush is called at each Flush, from the handler's goroutine, with the
@@ -35,6 +35,7 @@ type Recorder struct {
 	announce []string
 	trailers wire.Header
 	aborted  bool
+	gone     bool
 }
 
 // WriteHead implements wire.Responder; hop-by-hop headers are dropped and a
@@ -67,7 +68,7 @@ func (c *Recorder) Write(p []byte) (int, error) {
 	}
 	if c.GoneAfter > 0 && len(c.body)+len(p) > c.GoneAfter {
 		n := max(c.GoneAfter-len(c.body), 0)
-		c.body = append(c.body, p[:n]...)
+		c.body, c.gone = append(c.body, p[:n]...), true
 		return n, ErrGone
 	}
 	c.body = append(c.body, p...)
@@ -109,9 +110,10 @@ func (c *Recorder) SetTrailers(h wire.Header) {
 	c.trailers = h.Clone()
 }
 
-// Finish ends the answer as an engine does when the handler returns: without
-// a head it becomes an empty 500, and what was not flushed is one last chunk.
-func (c *Recorder) Finish() {
+// Finish implements wire.Finisher, and ends the answer as an engine does when
+// the handler returns: without a head it becomes an empty 500, and what was not
+// flushed is one last chunk.
+func (c *Recorder) Finish() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.wrote {
@@ -121,6 +123,10 @@ func (c *Recorder) Finish() {
 		c.chunks = append(c.chunks, string(c.body[c.sent:]))
 		c.sent = len(c.body)
 	}
+	if c.gone {
+		return ErrGone
+	}
+	return nil
 }
 
 // Status returns the status code, 0 before WriteHead.

@@ -1,18 +1,23 @@
 package wiretest
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"sync"
+	"time"
 
 	"sallyport/internal/wire"
 )
 
 // Transport is a wire.Transport that hands every call to a handler in this
 // process, streaming: what the handler flushes can be read at once, and
-// closing the answer's body cancels the handler's context.
+// closing the answer's body cancels the handler's context. A handler that
+// switches protocols and its client get the two ends of one Stream without
+// buffers: each write waits for its reader.
 type Transport struct {
 	Handler wire.Handler
 	// Remote is the address the handler sees; zero = 127.0.0.1:40000.
@@ -28,6 +33,7 @@ type Call struct {
 	Header                                  wire.Header
 	ContentLength                           int64
 	Version                                 wire.HTTPVersion
+	Upgrade                                 string
 }
 
 // Calls returns the heads sent so far.
@@ -44,7 +50,7 @@ func (t *Transport) RoundTrip(ctx context.Context, out *wire.Outgoing) (*wire.In
 		host = out.Authority
 	}
 	t.mu.Lock()
-	t.calls = append(t.calls, Call{out.Method, out.Scheme, out.Authority, host, out.Target, out.Header.Clone(), out.ContentLength, out.Version})
+	t.calls = append(t.calls, Call{out.Method, out.Scheme, out.Authority, host, out.Target, out.Header.Clone(), out.ContentLength, out.Version, out.Upgrade})
 	t.mu.Unlock()
 
 	r := NewRequest(out.Method, out.Target, "")
@@ -54,25 +60,44 @@ func (t *Transport) RoundTrip(ctx context.Context, out *wire.Outgoing) (*wire.In
 			r.Header = append(r.Header, f)
 		}
 	}
-	if out.Body != nil {
+	switch {
+	case len(out.Bytes) > 0:
+		r.Body = io.NopCloser(bytes.NewReader(bytes.Clone(out.Bytes)))
+	case out.Body != nil:
 		r.Body = io.NopCloser(out.Body)
 	}
 	if t.Remote.IsValid() {
 		r.Remote = t.Remote
 	}
 
+	if out.Upgrade != "" {
+		r.Header = append(r.Header, wire.Field{Name: "Connection", Value: "Upgrade"}, wire.Field{Name: "Upgrade", Value: out.Upgrade})
+	}
+	return t.serve(ctx, r, out.Upgrade, out.HeadTimeout)
+}
+
+func (t *Transport) serve(ctx context.Context, r *wire.Request, upgrade string, limit time.Duration) (*wire.Incoming, error) {
 	hctx, cancel := context.WithCancel(ctx)
 	pr, pw := io.Pipe()
-	w := &pipeResponder{pw: pw, head: make(chan *wire.Incoming, 1)}
+	w := &pipeResponder{pw: pw, head: make(chan *wire.Incoming, 1), ctx: ctx, upgrade: upgrade}
 	w.body = &pipeBody{PipeReader: pr, cancel: cancel}
 	go func() {
 		defer cancel()
 		t.Handler.ServeWire(hctx, r, w)
+		if w.stream != nil {
+			_ = w.stream.Close()
+		}
 		if !w.wrote {
 			_ = w.WriteHead(500, "", nil, 0)
 		}
 		_ = pw.CloseWithError(hctx.Err()) // nil closes with io.EOF
 	}()
+	var late <-chan time.Time
+	if limit > 0 {
+		timer := time.NewTimer(limit)
+		defer timer.Stop()
+		late = timer.C
+	}
 	select {
 	case in := <-w.head:
 		context.AfterFunc(hctx, func() {
@@ -81,6 +106,10 @@ func (t *Transport) RoundTrip(ctx context.Context, out *wire.Outgoing) (*wire.In
 			}
 		})
 		return in, nil
+	case <-late:
+		cancel()
+		_ = pr.Close()
+		return nil, &wire.Error{Kind: wire.KindTimeout, Op: "round trip", Err: fmt.Errorf("no answer within %v", limit)}
 	case <-ctx.Done():
 		cancel()
 		_ = pr.Close()
@@ -93,6 +122,9 @@ type pipeResponder struct {
 	body     *pipeBody
 	head     chan *wire.Incoming
 	wrote    bool
+	ctx      context.Context // the caller's
+	upgrade  string          // what the client asks to switch to
+	stream   *duplex         // after the switch
 	mu       sync.Mutex
 	names    []string
 	trailers wire.Header
@@ -126,6 +158,8 @@ func (w *pipeResponder) Write(p []byte) (int, error) {
 }
 
 func (w *pipeResponder) Flush() error { return nil }
+
+func (w *pipeResponder) Finish() error { return nil }
 
 func (w *pipeResponder) AnnounceTrailers(names []string) { w.names = append([]string(nil), names...) }
 

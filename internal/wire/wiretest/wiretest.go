@@ -62,6 +62,6 @@ func Serve(h wire.Handler, r *wire.Request) *Recorder {
 func ServeContext(ctx context.Context, h wire.Handler, r *wire.Request) *Recorder {
 	rec := &Recorder{}
 	h.ServeWire(ctx, r, rec)
-	rec.Finish()
+	_ = rec.Finish()
 	return rec
 }

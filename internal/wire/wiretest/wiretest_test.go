@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -38,7 +40,9 @@ func TestRecorderKeepsChunks(t *testing.T) {
 	_ = rec.Flush()
 	_ = rec.Flush()
 	_, _ = rec.Write([]byte("end"))
-	rec.Finish()
+	if err := rec.Finish(); err != nil {
+		t.Error(err)
+	}
 	if d := cmp.Diff([]string{"onetwo", "end"}, rec.Chunks()); d != "" {
 		t.Error(d)
 	}
@@ -120,5 +124,93 @@ func TestTransportWholeAnswerEndsInEOF(t *testing.T) {
 	b, err := io.ReadAll(in.Body)
 	if err != nil || string(b) != "no" || in.Status != 404 || in.ContentLength != 2 {
 		t.Errorf("%d %q %v", in.Status, b, err)
+	}
+}
+
+func TestTransportSendsBytes(t *testing.T) {
+	tr := &Transport{Handler: wire.HandlerFunc(func(_ context.Context, r *wire.Request, w wire.Responder) {
+		b, _ := io.ReadAll(r.Body)
+		wire.Reply(w, 200, "", b)
+	})}
+	out := &wire.Outgoing{Method: "POST", Authority: "m", Target: "/", Bytes: []byte("in memory"), ContentLength: 9}
+	for range 2 { // such a request may be sent again
+		in, err := tr.RoundTrip(context.Background(), out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(in.Body); string(b) != "in memory" || err != nil {
+			t.Errorf("%q, %v", b, err)
+		}
+	}
+}
+
+func TestTransportHeadTimeout(t *testing.T) {
+	left := make(chan struct{})
+	tr := &Transport{Handler: wire.HandlerFunc(func(ctx context.Context, _ *wire.Request, _ wire.Responder) {
+		<-ctx.Done()
+		close(left)
+	})}
+	_, err := tr.RoundTrip(context.Background(), &wire.Outgoing{Method: "GET", Authority: "m", Target: "/", HeadTimeout: time.Millisecond})
+	if wire.KindOf(err) != wire.KindTimeout {
+		t.Errorf("err %v", err)
+	}
+	<-left
+}
+
+// speaker switches to "echo" and says again what it hears, until the end.
+func speaker(t *testing.T) wire.HandlerFunc {
+	return func(_ context.Context, r *wire.Request, w wire.Responder) {
+		s, err := w.(wire.Upgrader).Upgrade(wire.Header{{Name: "Upgrade", Value: "echo"}, {Name: "X-Key", Value: r.Header.Get("Upgrade")}})
+		if err != nil {
+			if !errors.Is(err, errors.ErrUnsupported) {
+				t.Error(err)
+			}
+			wire.Reply(w, 426, "", nil)
+			return
+		}
+		b, err := io.ReadAll(s)
+		if err != nil {
+			t.Error(err)
+		}
+		_, _ = s.Write(b)
+	}
+}
+
+func TestTransportUpgrade(t *testing.T) {
+	tr := &Transport{Handler: speaker(t)}
+	out := &wire.Outgoing{Method: "GET", Authority: "m", Target: "/", Upgrade: "echo"}
+	in, err := tr.RoundTrip(context.Background(), out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in.Status != 101 || in.Stream == nil || in.Header.Get("X-Key") != "echo" || in.Header.Get("Upgrade") != "echo" {
+		t.Fatalf("%+v", in)
+	}
+	_, _ = io.WriteString(in.Stream, "one ")
+	_, _ = io.WriteString(in.Stream, "two")
+	_ = in.Stream.CloseWrite()
+	if b, err := io.ReadAll(in.Stream); string(b) != "one two" || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+	_ = in.Stream.Close()
+
+	out.Upgrade = ""
+	if in, err := tr.RoundTrip(context.Background(), out); err != nil || in.Status != 426 || in.Stream != nil {
+		t.Errorf("not asked: %+v, %v", in, err)
+	}
+
+	out.Upgrade = "echo"
+	ctx, cancel := context.WithCancel(context.Background())
+	if in, err = tr.RoundTrip(ctx, out); err != nil {
+		t.Fatal(err)
+	}
+	_ = in.Stream.SetReadDeadline(time.Now())
+	if _, err := in.Stream.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("past the deadline: %v", err)
+	}
+	_ = in.Stream.SetReadDeadline(time.Time{})
+	cancel()
+	if _, err := in.Stream.Read(make([]byte, 1)); err == nil {
+		t.Error("the stream outlives its context")
 	}
 }

@@ -1,0 +1,333 @@
+//go:build linux
+
+package h1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"sallyport/internal/wire"
+)
+
+// answer is one answer of a backend with its body; one allocation holds both.
+// It stays valid after its connection serves somebody else.
+type answer struct {
+	wire.Incoming
+	u      *upstream // nil once the body has ended
+	ctx    context.Context
+	state  bodyState
+	left   int64
+	chunks *chunked
+	reuse  bool // the connection may serve another call
+	piece  []byte
+	held   *buffer // memory of the last piece, when the connection has gone on
+	pool   *buffers
+	ended  error // io.EOF, or what broke the body
+	fields wire.Header
+	pump   *pump
+	memory [16]wire.Field
+
+	mu      sync.Mutex // Close may come from another goroutine
+	reading bool
+	closed  bool
+}
+
+// frame works out where the body ends (RFC 9112 §6.3), and takes away what
+// concerned this connection.
+func (a *answer) frame(out *wire.Outgoing, f *framing, h wire.Header) error {
+	old := a.Proto == "HTTP/1.0"
+	if err := f.check(old); err != nil {
+		return err
+	}
+	a.reuse = !f.close && (!old || f.keep)
+	a.Header = forwardable(h, a.Status == 101)
+	switch {
+	case a.Status == 101:
+		if out.Upgrade == "" {
+			return fmt.Errorf("switched protocols unasked: %w", errReply)
+		}
+		return nil
+	case out.Method == "HEAD" || a.Status == 204 || a.Status == 304:
+		a.state, a.ContentLength = bodyNone, max(f.length, -1)
+		if a.Status == 204 {
+			a.ContentLength = 0
+		}
+	case f.chunked:
+		a.state, a.chunks = bodyChunked, new(chunked)
+		a.announced(f.trailers)
+	case f.length >= 0:
+		a.state, a.left, a.ContentLength = bodyLength, f.length, f.length
+		if f.length == 0 {
+			a.state = bodyNone
+		}
+	default:
+		a.state, a.reuse = bodyUntilClose, false
+	}
+	return nil
+}
+
+// forwardable removes the lines that were for this connection only. An answer
+// that switches protocols keeps Upgrade.
+func forwardable(h wire.Header, switching bool) wire.Header {
+	h = wire.DropNamedByConnection(h)
+	n := 0
+	for i := range h {
+		if wire.HopByHop(h[i].Name) && !(switching && wire.EqualName(h[i].Name, "Upgrade")) {
+			continue
+		}
+		if n != i {
+			h[n] = h[i]
+		}
+		n++
+	}
+	return h[:n]
+}
+
+func (a *answer) announced(list string) {
+	for list != "" {
+		name := list
+		for i := range len(list) {
+			if list[i] == ',' {
+				name = list[:i]
+				break
+			}
+		}
+		list = list[min(len(name)+1, len(list)):]
+		if name = trim(name); wire.ValidName(name) && !wire.HopByHop(name) {
+			a.TrailerNames = append(a.TrailerNames, name)
+		}
+	}
+}
+
+// accept makes the answer ready for the caller.
+func (u *upstream) accept(a *answer) (*wire.Incoming, error) {
+	a.ctx, a.pool, a.pump = u.ctx, u.pool, u.pump
+	u.pump = nil
+	a.Body, a.Trailer = a, a.trailer
+	if a.Status == 101 {
+		return a.switched(u)
+	}
+	if a.state == bodyNone {
+		a.done(io.EOF)
+	}
+	return &a.Incoming, nil
+}
+
+// switched hands the connection over as a stream.
+func (a *answer) switched(u *upstream) (*wire.Incoming, error) {
+	ctx := a.ctx
+	if !u.detachCtx() {
+		u.drop()
+		return nil, gaveUp(ctx, "round trip")
+	}
+	u.readForever()
+	_ = u.nc.SetDeadline(time.Time{})
+	a.Stream = &stream{s: &u.sock, ended: u.h.gone}
+	a.u, a.ended, a.ContentLength = nil, io.EOF, 0
+	return &a.Incoming, nil
+}
+
+// Next implements wire.Chunks.
+func (a *answer) Next() ([]byte, error) {
+	if len(a.piece) > 0 {
+		p := a.piece
+		a.piece = nil
+		return p, a.ended
+	}
+	if a.ended != nil {
+		return nil, a.ended
+	}
+	return a.next()
+}
+
+// Read implements io.Reader.
+func (a *answer) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if len(a.piece) == 0 {
+		if a.ended != nil {
+			return 0, a.ended
+		}
+		piece, err := a.next()
+		if a.piece = piece; err != nil && err != io.EOF {
+			return 0, err
+		}
+	}
+	n := copy(p, a.piece)
+	if a.piece = a.piece[n:]; len(a.piece) > 0 {
+		return n, nil
+	}
+	return n, a.ended
+}
+
+// next reads the next piece, unless the body has been closed meanwhile.
+func (a *answer) next() ([]byte, error) {
+	a.mu.Lock()
+	if a.ended != nil {
+		defer a.mu.Unlock()
+		return nil, a.ended
+	}
+	a.reading = true
+	a.mu.Unlock()
+	p, err := a.read(a.u)
+	a.mu.Lock()
+	a.reading = false
+	a.mu.Unlock()
+	return p, err
+}
+
+func (a *answer) read(u *upstream) ([]byte, error) {
+	for {
+		if len(u.unread()) == 0 {
+			if err := a.more(); err != nil {
+				return nil, a.done(err)
+			}
+			if a.ended != nil { // the end of a body until close
+				return nil, a.ended
+			}
+		}
+		b := u.unread()
+		switch a.state {
+		case bodyLength:
+			n := int(min(int64(len(b)), a.left))
+			u.use(n)
+			if a.left -= int64(n); a.left == 0 {
+				return b[:n], a.done(io.EOF)
+			}
+			return b[:n], nil
+		case bodyUntilClose:
+			u.use(len(b))
+			return b, nil
+		}
+		p, used, err := a.chunks.decode(b)
+		if err != nil {
+			return nil, a.done(err)
+		}
+		u.use(used)
+		if a.chunks.state == chunkDone {
+			a.fields = a.chunks.fields
+			return p, a.done(io.EOF)
+		}
+		if len(p) > 0 {
+			return p, nil
+		}
+	}
+}
+
+// more waits for bytes. The deadline of the head may still be set; a body has
+// none, so that a stream may be silent for as long as it likes.
+func (a *answer) more() error {
+	for {
+		err := a.u.fill()
+		switch {
+		case err == nil:
+			return nil
+		case err == io.EOF && a.state == bodyUntilClose:
+			return a.finishUntilClose()
+		case err == io.EOF:
+			return io.ErrUnexpectedEOF
+		case isTimeout(err) && !a.u.aborted.Load():
+			a.u.readForever()
+			if a.u.aborted.Load() { // it came between the two
+				return err
+			}
+		default:
+			return err
+		}
+	}
+}
+
+func (a *answer) finishUntilClose() error {
+	_ = a.done(io.EOF)
+	return nil
+}
+
+// done ends the body: the connection goes back to its pool, or is closed. It
+// returns what the reader is told.
+func (a *answer) done(err error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended != nil {
+		return a.ended
+	}
+	u, ctx := a.u, a.ctx
+	a.u = nil
+	left := u.detachCtx()
+	if err != io.EOF {
+		a.ended = a.broke(ctx, err)
+		u.drop()
+		a.endPump()
+		return a.ended
+	}
+	a.ended = io.EOF
+	clean := len(u.unread()) == 0
+	a.held = u.sock.detach() // the last piece lies in it
+	if a.pump != nil && !a.pump.over() {
+		clean = false
+	}
+	if left && clean && a.reuse {
+		u.h.put(u)
+	} else {
+		u.drop()
+		a.endPump()
+	}
+	return io.EOF
+}
+
+func (a *answer) endPump() {
+	if a.pump != nil {
+		a.pump.end()
+	}
+}
+
+func (a *answer) broke(ctx context.Context, err error) error {
+	var known *wire.Error
+	switch {
+	case a.closed:
+		return a.closedError()
+	case ctx.Err() != nil:
+		return gaveUp(ctx, "read body")
+	case errors.As(err, &known):
+		return err
+	}
+	return &wire.Error{Kind: readKind(err), Op: "read body", Err: err}
+}
+
+// Close ends the call; what is left of the body is not read. A read that
+// waits is woken.
+func (a *answer) Close() error {
+	a.mu.Lock()
+	if !a.closed && !a.reading && a.held != nil {
+		a.pool.put(a.held)
+		a.held, a.piece = nil, nil
+	}
+	a.closed = true
+	u, reading := a.u, a.reading
+	if u != nil && reading {
+		u.abort() // its reader ends the call
+	}
+	a.mu.Unlock()
+	switch {
+	case a.Stream != nil:
+		return a.Stream.Close()
+	case u != nil && !reading:
+		_ = a.done(a.closedError())
+	}
+	return nil
+}
+
+func (a *answer) closedError() error {
+	return &wire.Error{Kind: wire.KindCanceled, Op: "read body", Err: errBodyClosed}
+}
+
+func (a *answer) trailer() wire.Header { return a.fields }
+
+var (
+	_ io.ReadCloser = (*answer)(nil)
+	_ wire.Chunks   = (*answer)(nil)
+)

@@ -1,0 +1,197 @@
+//go:build linux
+
+package h1
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"sallyport/internal/wire"
+)
+
+// host is the pool of one authority.
+type host struct {
+	t   *Transport
+	key hostKey
+
+	mu    sync.Mutex
+	idle  []*upstream // the one used last is at the end and goes first
+	open  int         // connections, idle ones too, and those being made
+	wait  []chan *upstream
+	last  time.Time // of the latest get
+	known bool      // the sweeper knows of idle connections
+}
+
+// get returns a connection: an idle one that is alive, a new one, or, when
+// there are too many, the next that becomes free.
+func (h *host) get(ctx context.Context) (*upstream, error) {
+	for {
+		u, turn := h.take()
+		switch {
+		case u != nil && u.usable(time.Now()):
+			return u, nil
+		case u != nil:
+			u.drop()
+		case turn == nil:
+			return h.dial(ctx)
+		default:
+			u, err := h.await(ctx, turn)
+			if u != nil || err != nil {
+				return u, err
+			}
+		}
+	}
+}
+
+// take returns an idle connection, or the place in the queue, or neither when
+// a new connection may be made.
+func (h *host) take() (*upstream, chan *upstream) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n := len(h.idle); n > 0 {
+		u := h.idle[n-1]
+		h.idle[n-1] = nil
+		h.idle = h.idle[:n-1]
+		return u, nil
+	}
+	if h.open < h.t.cfg.MaxConnsPerHost {
+		h.open++
+		return nil, nil
+	}
+	turn := make(chan *upstream, 1)
+	h.wait = append(h.wait, turn)
+	return nil, turn
+}
+
+// await waits for its turn. A nil connection without an error means that
+// there is room for a new one, or that the one handed over was dead.
+func (h *host) await(ctx context.Context, turn chan *upstream) (*upstream, error) {
+	select {
+	case u := <-turn:
+		return h.accept(ctx, u)
+	case <-ctx.Done():
+	}
+	h.mu.Lock()
+	for i, w := range h.wait {
+		if w == turn {
+			h.wait = append(h.wait[:i], h.wait[i+1:]...)
+			h.mu.Unlock()
+			return nil, gaveUp(ctx, "wait for a connection")
+		}
+	}
+	h.mu.Unlock()
+	if u := <-turn; u != nil { // it came at the same moment
+		h.put(u)
+	} else {
+		h.gone()
+	}
+	return nil, gaveUp(ctx, "wait for a connection")
+}
+
+func (h *host) accept(ctx context.Context, u *upstream) (*upstream, error) {
+	switch {
+	case u == nil: // a place, not a connection
+		return h.dial(ctx)
+	case u.usable(time.Now()):
+		return u, nil
+	}
+	u.drop()
+	return nil, nil
+}
+
+// dial makes a connection in the place taken for it.
+func (h *host) dial(ctx context.Context) (*upstream, error) {
+	start := time.Now()
+	c, err := h.t.dial(ctx, h.key)
+	if err != nil {
+		h.gone()
+		return nil, err
+	}
+	now := time.Now()
+	u := &upstream{h: h, made: now, connect: now.Sub(start)}
+	u.init(c, readSocketOf(c), &h.t.pool)
+	return u, nil
+}
+
+// put takes back a connection that can be used again.
+func (h *host) put(u *upstream) {
+	u.idleSince = time.Now()
+	h.mu.Lock()
+	h.last = u.idleSince
+	if len(h.wait) > 0 {
+		turn := h.wait[0]
+		h.wait = h.wait[1:]
+		turn <- u
+		h.mu.Unlock()
+		return
+	}
+	if len(h.idle) >= h.t.cfg.MaxIdlePerHost {
+		h.mu.Unlock()
+		u.drop()
+		return
+	}
+	h.idle = append(h.idle, u)
+	known := h.known
+	h.known = true
+	h.mu.Unlock()
+	if !known {
+		h.t.sweepSoon()
+	}
+}
+
+// gone gives back the place of a connection that has ended or was never made.
+func (h *host) gone() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.wait) > 0 {
+		turn := h.wait[0]
+		h.wait = h.wait[1:]
+		turn <- nil
+		return
+	}
+	h.open--
+}
+
+// expire closes idle connections and reports whether some are left.
+func (h *host) expire(now time.Time, timeout time.Duration) bool {
+	h.mu.Lock()
+	keep, old := h.idle[:0], []*upstream(nil)
+	for _, u := range h.idle {
+		if now.IsZero() || now.Sub(u.idleSince) >= timeout || u.aged(now) {
+			old = append(old, u)
+			continue
+		}
+		keep = append(keep, u)
+	}
+	clear(h.idle[len(keep):])
+	h.idle = keep
+	h.known = len(keep) > 0
+	h.mu.Unlock()
+	for _, u := range old {
+		u.drop()
+	}
+	return len(keep) > 0
+}
+
+// unused reports whether the pool can be forgotten.
+func (h *host) unused(now time.Time, timeout time.Duration) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.open == 0 && len(h.wait) == 0 && !h.last.IsZero() && now.Sub(h.last) > timeout
+}
+
+// usable reports whether an idle connection may carry another request: young
+// enough, still open, and without bytes that nobody asked for, which would be
+// taken for the next answer.
+func (u *upstream) usable(now time.Time) bool {
+	cfg := &u.h.t.cfg
+	return now.Sub(u.idleSince) < cfg.IdleTimeout && !u.aged(now) && !u.readable()
+}
+
+func (u *upstream) aged(now time.Time) bool {
+	age := u.h.t.cfg.MaxAge
+	return age > 0 && now.Sub(u.made) >= age
+}
+
+var _ wire.Transport = (*Transport)(nil)
