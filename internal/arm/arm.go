@@ -61,6 +61,7 @@ type Config struct {
 	// Workspace answers the paths of a Databricks workspace. It checks tokens
 	// itself, because its errors have another shape.
 	Workspace wire.Handler
+	Pprof     bool         // answer /debug/pprof
 	Log       *slog.Logger // nil = no log
 }
 
@@ -103,6 +104,8 @@ func (h *Handler) ServeWire(ctx context.Context, in *wire.Request, w wire.Respon
 		h.send(r, w, h.openTrace(r))
 	case isHealth(r.path):
 		h.health(r, w)
+	case isPprof(r.path):
+		h.profile(ctx, r, w)
 	case isWorkspace(r.path):
 		if h.cfg.Workspace == nil {
 			h.send(r, w, notFound("This process runs no serving plane."))

@@ -25,6 +25,8 @@ const (
 	PolicySectionMissing    Code = "SP1240"
 	PolicyNoForward         Code = "SP1241"
 	PolicyGone              Code = "SP1242"
+	PolicyHandshake         Code = "SP1243"
+	PolicyHandshakeSkipped  Code = "SP1244"
 	PolicyNamedValueMissing Code = "SP1250"
 	PolicyFragmentMissing   Code = "SP1251"
 	PolicyFragmentContent   Code = "SP1252"
@@ -60,6 +62,8 @@ func checkCodes() []CodeInfo {
 		{PolicySectionMissing, Info, "section missing, inherited as if it held base", "Write the section with a base element to make the inheritance visible."},
 		{PolicyNoForward, Warning, "no forward-request in the effective backend section", "The backend is never called and clients get an empty 200; add base or forward-request."},
 		{PolicyGone, Warning, "policy document is gone since the last configuration", "If the document was not removed on purpose, put it back: what it guarded is served without it."},
+		{PolicyHandshake, Error, "policy not allowed on onHandshake", "The handshake of a WebSocket has no body and no cacheable answer; remove the policy."},
+		{PolicyHandshakeSkipped, Warning, "policy of a WebSocket API that never runs", "Policies that onHandshake cannot have are skipped when they come from a wider scope. Remove the policy from the document of this API."},
 		{PolicyNamedValueMissing, Error, "unknown named value", "Create the named value or correct its display name."},
 		{PolicyFragmentMissing, Error, "unknown policy fragment", "Create the fragment or correct its id."},
 		{PolicyFragmentContent, Error, "element not allowed inside a fragment", "Sections, base and include-fragment may not stand in a fragment."},

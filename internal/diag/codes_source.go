@@ -81,6 +81,7 @@ const (
 	RuleKeyName         Code = "SP1326"
 	RuleKeyLength       Code = "SP1327"
 	RuleProductTerms    Code = "SP1328"
+	RuleHandshake       Code = "SP1329"
 )
 
 func sourceCodes() []CodeInfo {
@@ -160,8 +161,8 @@ func ruleCodes() []CodeInfo {
 		{RuleOperationTwice, Error, "two operations answer the same request", "Method and URL template must be unique in an API."},
 		{RulePathCharacters, Error, "API path is not usable", "Use URL path segments without query, fragment, wildcard or ;rev."},
 		{RuleProtocol, Error, "unknown protocol", "Protocols are http, https, ws and wss."},
-		{RuleAPIType, Error, "API type is not supported yet", "Only HTTP APIs are served so far."},
-		{RuleServiceURL, Error, "service URL is not usable", "Write an absolute URL with scheme http or https."},
+		{RuleAPIType, Error, "API type is not supported yet", "HTTP and WebSocket APIs are served so far."},
+		{RuleServiceURL, Error, "service URL is not usable", "Write an absolute URL with scheme http or https, ws or wss for a WebSocket API."},
 		{RuleLength, Error, "value is too long", "Shorten it to the limit of the APIM resource."},
 		{RuleState, Error, "unknown subscription state", "States: active, submitted, suspended, rejected, cancelled, expired."},
 		{RuleNoOperations, Warning, "API has no operations", "Every request to it is answered with 404; add a specification."},
@@ -169,5 +170,6 @@ func ruleCodes() []CodeInfo {
 		{RuleKeyName, Error, "subscription key name is not usable", "Header names are HTTP tokens; query names are not empty."},
 		{RuleKeyLength, Error, "subscription key is not usable", "Keys have 1 to 256 characters, without line breaks or spaces around them."},
 		{RuleProductTerms, Error, "open product has subscription terms", "approvalRequired and subscriptionsLimit need subscriptionRequired: true."},
+		{RuleHandshake, Error, "WebSocket API with operations of its own", "A WebSocket API has one operation, onHandshake (GET /), which the system makes."},
 	}
 }

@@ -21,7 +21,7 @@ func newDialer(c Config) *Dialer {
 		c.ConnectTimeout = DefaultConnectTimeout
 	}
 	return &Dialer{
-		source: c.SourceAddress, timeout: c.ConnectTimeout, goos: runtime.GOOS, made: c.Made, engine: c.Engine,
+		source: c.SourceAddress, timeout: c.ConnectTimeout, goos: runtime.GOOS, made: c.Made, engine: c.Engine, perHost: c.MaxConnsPerHost,
 		hosts: make(map[string]target, len(c.Hosts)), pools: make(map[poolKey]*pool),
 		rules: rules{linkLocal: c.AllowLinkLocal, deny: slices.Clone(c.DenyCIDRs),
 			allow: slices.Clone(c.AllowCIDRs), metadata: metadataRanges()},

@@ -40,6 +40,9 @@ type Config struct {
 	// addresses written in Hosts. They do not lift the rule against link-local
 	// addresses.
 	AllowCIDRs []netip.Prefix
+	// MaxConnsPerHost bounds the connections to one authority; 0 = the engine's
+	// default.
+	MaxConnsPerHost int
 	// Engine names the wire engine; "" is the default one.
 	Engine string
 	// Made is told of every connection, before anything is sent on it; nil for
@@ -57,6 +60,7 @@ type Dialer struct {
 	look    resolver
 	goos    string
 	engine  string
+	perHost int
 	made    func(net.Conn)
 
 	mu    sync.Mutex
@@ -99,7 +103,7 @@ func New(c Config) (*Dialer, error) {
 // link-local addresses. It is for the platform's own identity endpoints, which
 // live there; configuration and policies never get it.
 func (d *Dialer) WithLinkLocal() *Dialer {
-	c := &Dialer{source: d.source, timeout: d.timeout, hosts: d.hosts, rules: d.rules, look: d.look, goos: d.goos, made: d.made, engine: d.engine,
+	c := &Dialer{source: d.source, timeout: d.timeout, hosts: d.hosts, rules: d.rules, look: d.look, goos: d.goos, made: d.made, engine: d.engine, perHost: d.perHost,
 		pools: make(map[poolKey]*pool)}
 	c.rules.linkLocal = true
 	if len(d.rules.allow) > 0 {

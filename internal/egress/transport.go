@@ -97,8 +97,9 @@ func (d *Dialer) config(o TLSOptions) wire.TransportConfig {
 		conf.Certificates = []tls.Certificate{*o.Certificate}
 	}
 	return wire.TransportConfig{Dial: d.DialContext, TLS: conf, SkipChain: o.SkipChain, SkipName: o.SkipName,
-		ConnectTimeout: 2 * d.timeout, // TCP has its own bound in DialContext; this one includes TLS
-		Proxy:          o.Proxy}
+		MaxConnsPerHost: d.perHost,
+		ConnectTimeout:  2 * d.timeout, // TCP has its own bound in DialContext; this one includes TLS
+		Proxy:           o.Proxy}
 }
 
 // proxied applies the rules to a destination written as an address. A name is

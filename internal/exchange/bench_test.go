@@ -22,6 +22,7 @@ func TestAllocationsOfBuffering(t *testing.T) {
 			if ok, err := b.Buffer(1 << 20); !ok || err != nil || len(b.Bytes()) != len(text) {
 				t.Fatal(ok, err, len(b.Bytes()))
 			}
+			b.Close()
 		})
 		if n > budget {
 			t.Errorf("declared length %d: %v allocations", size, n)

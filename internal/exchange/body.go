@@ -3,6 +3,7 @@ package exchange
 import (
 	"bytes"
 	"io"
+	"sync"
 )
 
 // BodyMode says what a body is at the moment.
@@ -22,7 +23,17 @@ type Body struct {
 	stream io.ReadCloser
 	size   int64 // -1 = unknown
 	data   []byte
+	pooled *[]byte // memory of data, given back by Close
 }
+
+// Bodies in memory of a middling size are frequent, and clearing fresh memory
+// for each costs more than reading them.
+const (
+	pooledFrom = 4 << 10
+	pooledUpTo = 64<<10 + 1
+)
+
+var bodyMemory = sync.Pool{New: func() any { b := make([]byte, pooledUpTo); return &b }}
 
 // SetStream makes the body a stream of size bytes (-1 = unknown). A nil r is
 // no body.
@@ -73,15 +84,22 @@ func (b *Body) Buffer(limit int64) (ok bool, err error) {
 	if b.size < 0 || b.size > limit {
 		room = min(bytes.MinRead, limit+1)
 	}
-	data, err := readUpTo(b.stream, make([]byte, 0, room), limit+1)
-	if err != nil {
-		return true, err
+	memory, pooled := []byte(nil), (*[]byte)(nil)
+	if b.size >= pooledFrom && room <= pooledUpTo {
+		pooled = bodyMemory.Get().(*[]byte)
+		memory = (*pooled)[:0]
+	} else {
+		memory = make([]byte, 0, room)
 	}
-	if int64(len(data)) > limit {
-		return false, nil
+	data, err := readUpTo(b.stream, memory, limit+1)
+	if err != nil || int64(len(data)) > limit {
+		if pooled != nil {
+			bodyMemory.Put(pooled)
+		}
+		return err != nil, err
 	}
 	_ = b.stream.Close()
-	*b = Body{mode: BodyBuffered, data: data, size: int64(len(data))}
+	*b = Body{mode: BodyBuffered, data: data, size: int64(len(data)), pooled: pooled}
 	return true, nil
 }
 
@@ -119,8 +137,13 @@ func (b *Body) Take() (r io.Reader, data []byte, size int64) {
 }
 
 // Close closes a stream that nobody read to its end; for a backend's answer
-// this ends the call on the other side. A second Close does nothing.
+// this ends the call on the other side. Bytes of a body in memory must not be
+// used any more. A second Close does nothing.
 func (b *Body) Close() {
+	if b.pooled != nil {
+		bodyMemory.Put(b.pooled)
+		*b = Body{mode: BodyConsumed}
+	}
 	if b.mode == BodyStream && b.stream != nil {
 		_ = b.stream.Close()
 		*b = Body{mode: BodyConsumed}

@@ -407,7 +407,7 @@ func TestWebSocketLogAndMetrics(t *testing.T) {
 		c.Metrics, c.AccessLog, c.Log = m, true, slog.New(slog.NewJSONHandler(&log, nil))
 	})
 	c, _ := f.open(t.Context())
-	if got := text(t, m); !strings.Contains(got, "sallyport_websockets_open 1\n") {
+	if got := seriesOf(t, m); !strings.Contains(got, "sallyport_websockets_open 1\n") {
 		t.Errorf("an open connection is not counted:\n%s", got)
 	}
 	_ = c.Write(ws.Text, []byte("12345"))
@@ -423,7 +423,7 @@ func TestWebSocketLogAndMetrics(t *testing.T) {
 			t.Errorf("no %s in %s", want, log.String())
 		}
 	}
-	got := text(t, m)
+	got := seriesOf(t, m)
 	for _, want := range []string{"sallyport_websockets_open 0\n", `sallyport_websocket_attempts_total{result="accepted"} 1`, `sallyport_websocket_attempts_total{result="refused"} 1`, `sallyport_requests_total{api="rt",code="101",reason=""} 1`} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in\n%s", want, got)
@@ -431,7 +431,7 @@ func TestWebSocketLogAndMetrics(t *testing.T) {
 	}
 }
 
-func text(t *testing.T, m *telemetry.Metrics) string {
+func seriesOf(t *testing.T, m *telemetry.Metrics) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := m.WriteText(&b); err != nil {
@@ -451,3 +451,22 @@ func (s *syncBuffer) Write(p []byte) (int, error) {
 	return s.b.Write(p)
 }
 func (s *syncBuffer) String() string { s.mu.Lock(); defer s.mu.Unlock(); return s.b.String() }
+
+// A trace is about the handshake and can be read while the connection is open.
+func TestWebSocketTrace(t *testing.T) {
+	f := newFixture(t, accepting(echoing), snapshot(webSocketAPI()))
+	token := f.debug.Issue("rt", time.Hour)
+	c, in := f.open(t.Context(), wire.Field{Name: "Apim-Debug-Authorization", Value: token})
+	id := in.Header.Get("Apim-Trace-Id")
+	trace, ok := f.traces.Get(id)
+	if !ok {
+		t.Fatalf("no trace %q while the connection is open", id)
+	}
+	b, err := f.traces.Document(trace).MarshalIndent()
+	if err != nil || !strings.Contains(string(b), "switched to WebSocket") {
+		t.Errorf("%s %v", b, err)
+	}
+	_ = c.Close(ws.Normal, "")
+	closeCode(t, c)
+	f.quiet()
+}

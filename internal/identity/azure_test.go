@@ -40,7 +40,7 @@ func cleanEnv(t *testing.T) {
 	}
 }
 
-func listen(t *testing.T, cfg std.ServerConfig, h wire.HandlerFunc) (addr string) {
+func listen(t *testing.T, cfg wire.ServerConfig, h wire.HandlerFunc) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -114,7 +114,7 @@ func tokens(t *testing.T, c Config, d *egress.Dialer) *Tokens {
 func TestManagedIdentityThroughIMDS(t *testing.T) {
 	cleanEnv(t)
 	m := &imds{life: time.Hour}
-	d := dialerTo(t, map[string]string{"169.254.169.254:80": listen(t, std.ServerConfig{}, m.serve)})
+	d := dialerTo(t, map[string]string{"169.254.169.254:80": listen(t, wire.ServerConfig{}, m.serve)})
 	tk := tokens(t, Config{}, d)
 	want(t, token(tk, "https://cognitiveservices.azure.com", ""), "https://cognitiveservices.azure.com||1")
 	want(t, token(tk, "https://cognitiveservices.azure.com", ""), "https://cognitiveservices.azure.com||1")
@@ -135,7 +135,7 @@ func TestManagedIdentityThroughIMDS(t *testing.T) {
 func TestRenewalBringsANewToken(t *testing.T) {
 	cleanEnv(t)
 	m := &imds{life: time.Hour}
-	tk := tokens(t, Config{}, dialerTo(t, map[string]string{"169.254.169.254:80": listen(t, std.ServerConfig{}, m.serve)}))
+	tk := tokens(t, Config{}, dialerTo(t, map[string]string{"169.254.169.254:80": listen(t, wire.ServerConfig{}, m.serve)}))
 	want(t, token(tk, "r", ""), "r||1")
 	k := key{"r", ""}
 	tk.mu.Lock()
@@ -155,12 +155,12 @@ func TestIMDSErrors(t *testing.T) {
 	cleanEnv(t)
 	t.Run("passing trouble is retried", func(t *testing.T) {
 		m := &imds{life: time.Hour, statuses: []int{429, 503}}
-		tk := tokens(t, Config{}, dialerTo(t, map[string]string{"169.254.169.254": listen(t, std.ServerConfig{}, m.serve)}))
+		tk := tokens(t, Config{}, dialerTo(t, map[string]string{"169.254.169.254": listen(t, wire.ServerConfig{}, m.serve)}))
 		want(t, token(tk, "r", ""), "r||3")
 	})
 	t.Run("a refusal is not", func(t *testing.T) {
 		m := &imds{life: time.Hour, statuses: []int{400}}
-		tk := tokens(t, Config{}, dialerTo(t, map[string]string{"169.254.169.254": listen(t, std.ServerConfig{}, m.serve)}))
+		tk := tokens(t, Config{}, dialerTo(t, map[string]string{"169.254.169.254": listen(t, wire.ServerConfig{}, m.serve)}))
 		got := token(tk, "r", "")
 		if len(m.requests()) != 1 || !strings.Contains(got, "Identity not found") || strings.ContainsAny(got, "\n\r") || strings.Contains(got, "---") {
 			t.Errorf("%d requests, %q", len(m.requests()), got)
@@ -183,7 +183,7 @@ func TestIMDSErrors(t *testing.T) {
 func TestAppService(t *testing.T) {
 	cleanEnv(t)
 	var got string
-	addr := listen(t, std.ServerConfig{}, func(_ context.Context, r *wire.Request, w wire.Responder) {
+	addr := listen(t, wire.ServerConfig{}, func(_ context.Context, r *wire.Request, w wire.Responder) {
 		got = r.Target + " " + r.Header.Get("X-Identity-Header")
 		replyJSON(w, 200, map[string]string{"access_token": "app-service", "expires_on": fmt.Sprint(time.Now().Add(time.Hour).Unix()),
 			"resource": "r", "token_type": "Bearer"})
@@ -229,7 +229,7 @@ func authority(t *testing.T) (hosts map[string]string, roots *x509.CertPool, for
 	var mu sync.Mutex
 	var last url.Values
 	conf := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
-	addr := listen(t, std.ServerConfig{TLS: conf}, func(_ context.Context, r *wire.Request, w wire.Responder) {
+	addr := listen(t, wire.ServerConfig{TLS: conf}, func(_ context.Context, r *wire.Request, w wire.Responder) {
 		if strings.HasSuffix(strings.SplitN(r.Target, "?", 2)[0], "/tenant/v2.0/.well-known/openid-configuration") {
 			replyJSON(w, 200, map[string]string{"issuer": "https://login.example/tenant/v2.0",
 				"token_endpoint":         "https://login.example/tenant/oauth2/v2.0/token",

@@ -141,9 +141,9 @@ func versionWord(s string) string {
 	return "version '" + s + "'"
 }
 
-// apiTypes are the types ARM knows; only the first is served so far.
+// apiTypes are the types ARM knows; the first two are served so far.
 func apiTypes() []string {
-	return []string{"http", "websocket", "graphql", "soap", "grpc", "odata", "mcp", "a2a"}
+	return []string{TypeHTTP, TypeWebSocket, "graphql", "soap", "grpc", "odata", "mcp", "a2a"}
 }
 
 // api checks the properties of one revision.
@@ -154,16 +154,7 @@ func (v *validator) api(a *API) {
 	v.length(at("path"), res, "path", a.Path, 400)
 	v.length(at("serviceUrl"), res, "serviceUrl", a.ServiceURL, 2000)
 	v.length(at("apiVersion"), res, "apiVersion", a.Version, 100)
-	if a.Type != "http" {
-		pos := at("type")
-		f := v.out.Add(diag.RuleAPIType, a.Places.At("apiType", pos), res, "APIs of type '%s' are not supported yet", a.Type)
-		if !slices.Contains(apiTypes(), a.Type) {
-			f.Message = "API type '" + a.Type + "' is not known"
-			f.Hint = diag.DidYouMean(a.Type, apiTypes())
-		}
-	} else if len(a.Operations) == 0 && a.IsCurrent {
-		v.out.Add(diag.RuleNoOperations, a.Pos, res, "API '%s' has no operations: every request to it is answered with 404", a.ID)
-	}
+	v.apiType(a, res)
 	v.apiPath(a, at("path"), res)
 	protocols := []string{"http", "https", "ws", "wss"}
 	for _, p := range a.Protocols {
@@ -180,6 +171,22 @@ func (v *validator) api(a *API) {
 	}
 	if a.KeyQuery == "" || strings.ContainsAny(a.KeyQuery, "&=#? ") {
 		v.out.Add(diag.RuleKeyName, at("subscriptionKeyParameterNames"), res, "'%s' is not a query parameter name", a.KeyQuery)
+	}
+}
+
+func (v *validator) apiType(a *API, res string) {
+	switch {
+	case a.IsWebSocket():
+		v.webSocket(a, res)
+	case a.Type != TypeHTTP:
+		pos := a.Places.At("apiType", a.Places.At("type", a.Pos))
+		f := v.out.Add(diag.RuleAPIType, pos, res, "APIs of type '%s' are not supported yet", a.Type)
+		if !slices.Contains(apiTypes(), a.Type) {
+			f.Message = "API type '" + a.Type + "' is not known"
+			f.Hint = diag.DidYouMean(a.Type, apiTypes())
+		}
+	case len(a.Operations) == 0 && a.IsCurrent:
+		v.out.Add(diag.RuleNoOperations, a.Pos, res, "API '%s' has no operations: every request to it is answered with 404", a.ID)
 	}
 }
 

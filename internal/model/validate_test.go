@@ -98,7 +98,7 @@ func TestValidate(t *testing.T) {
 		{"path revision", "SP1318: path 'a;rev=2' must not hold ';'", func(s *S) { s.APIs[0].Path = "a;rev=2" }},
 		{"empty segment", "SP1318: path 'a//b' has an empty segment", func(s *S) { s.APIs[0].Path = "a//b" }},
 		{"protocol", "SP1319: protocol 'htps' is not known (did you mean 'https'?)", func(s *S) { s.APIs[0].Protocols = []string{"htps"} }},
-		{"type later", "SP1320: APIs of type 'websocket' are not supported yet", func(s *S) { s.APIs[0].Type = "websocket" }},
+		{"type later", "SP1320: APIs of type 'graphql' are not supported yet", func(s *S) { s.APIs[0].Type = "graphql" }},
 		{"type unknown", "SP1320: API type 'graphq' is not known (did you mean 'graphql'?)", func(s *S) { s.APIs[0].Type = "graphq" }},
 		{"service URL", "SP1321: serviceUrl must be absolute, such as https://host/path", func(s *S) { s.APIs[0].ServiceURL = "backend.example.com" }},
 		{"service URL scheme", "SP1321: serviceUrl has scheme 'ftp', known are http, https, ws, wss", func(s *S) { s.APIs[0].ServiceURL = "ftp://h" }},

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 
 	"sallyport/internal/diag"
@@ -32,7 +33,7 @@ func Build(prev *Plan, s *model.Snapshot, d Deps) (*Plan, Report) {
 		b.fragments[f.ID] = f
 	}
 	b.backends = buildBackends(s, b.names, d, &r.Findings)
-	p := &Plan{Snapshot: s, backends: b.backends, keys: buildKeys(s.Subscriptions), cache: map[string]*API{}, Transport: d.Transport(true, true), Hider: b.names.hider()}
+	p := &Plan{Snapshot: s, backends: b.backends, keys: buildKeys(prev, s.Subscriptions), cache: map[string]*API{}, Transport: d.Transport(true, true), Hider: b.names.hider()}
 	if prev != nil {
 		p.Generation = prev.Generation + 1
 	} else {
@@ -46,6 +47,7 @@ func Build(prev *Plan, s *model.Snapshot, d Deps) (*Plan, Report) {
 		api.Index = len(p.APIs)
 		p.APIs = append(p.APIs, api)
 		p.cache[a.Name()] = api
+		runtime.Gosched() // requests that wait for the processor go first
 	}
 	p.routes = buildRoutes(d.Hostnames, p.APIs, s.VersionSets)
 	b.unused()
@@ -65,7 +67,9 @@ type builder struct {
 	report   *Report
 	global   *document
 	products map[string]*document
-	base     string // digest of everything that any API may depend on
+	// containing lists the products of an API, in their order.
+	containing map[string][]*model.Product
+	base       string // digest of everything that any API may depend on
 }
 
 // common compiles what all APIs inherit and digests what they may refer to.
@@ -76,12 +80,18 @@ func (b *builder) common(s *model.Snapshot, d Deps) {
 	}
 	b.global = b.compile(global, place{scope: policy.Global, path: "policies"})
 	b.products = make(map[string]*document, len(s.Products))
+	b.containing = make(map[string][]*model.Product, len(s.APIs))
 	h := sha256.New()
 	docHash(h, global)
 	for _, p := range s.Products {
 		b.products[p.ID] = b.compile(p.Policy, place{scope: policy.Product, path: "products/" + p.ID})
 		fmt.Fprintf(h, "product %q %v %q\n", p.ID, p.SubscriptionRequired, p.APIs)
 		docHash(h, p.Policy)
+		for _, id := range p.APIs {
+			if in := b.containing[id]; len(in) == 0 || in[len(in)-1] != p { // an API named twice is in it once
+				b.containing[id] = append(in, p)
+			}
+		}
 	}
 	for _, f := range s.Fragments {
 		fmt.Fprintf(h, "fragment %q ", f.ID)
@@ -183,14 +193,18 @@ func (b *builder) serviceURL(a *API) {
 // linkProducts finds the products of an API; slot 0 is "no product".
 func (b *builder) linkProducts(a *API) {
 	a.Products, a.Open = nil, nil
-	for _, p := range b.snapshot.Products {
-		if !slices.Contains(p.APIs, a.Model.ID) {
-			continue
-		}
+	for _, p := range b.containing[a.Model.ID] {
 		pr := &Product{Model: p, slot: len(a.Products) + 1}
 		a.Products = append(a.Products, pr)
 		if !p.SubscriptionRequired && a.Open == nil {
 			a.Open = pr
+		}
+	}
+	a.byProduct = nil
+	if len(a.Products) >= indexFrom {
+		a.byProduct = make(map[string]*Product, len(a.Products))
+		for _, pr := range a.Products {
+			a.byProduct[pr.Model.ID] = pr
 		}
 	}
 }
@@ -211,9 +225,15 @@ func (b *builder) pipelines(a *API) {
 
 // forProducts makes the pipeline for "no product" and for each product.
 func (b *builder) forProducts(a *API, narrow ...*document) []*Pipeline {
-	ps := []*Pipeline{pipeline(append([]*document{b.global}, narrow...))}
+	flat := func(docs ...*document) *Pipeline {
+		if docs = append(docs, narrow...); a.Model.IsWebSocket() {
+			docs = forHandshake(docs)
+		}
+		return pipeline(docs)
+	}
+	ps := []*Pipeline{flat(b.global)}
 	for _, p := range a.Products {
-		ps = append(ps, pipeline(append([]*document{b.global, b.products[p.Model.ID]}, narrow...)))
+		ps = append(ps, flat(b.global, b.products[p.Model.ID]))
 	}
 	return ps
 }
@@ -241,6 +261,7 @@ func (b *builder) operations(a *API) {
 		op.query, op.template = t.query, t
 		a.tree.add(t, op)
 	}
+	a.tree.index()
 }
 
 // unused compiles fragments that no document includes, so that their faults

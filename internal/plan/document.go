@@ -26,6 +26,8 @@ type item struct {
 	base bool
 	step policy.Step
 	info StepInfo
+	// notOnHandshake: skipped in the pipelines of WebSocket APIs.
+	notOnHandshake bool
 }
 
 // compiler turns documents into steps. One is used per build.
@@ -233,7 +235,7 @@ func (w *sectionWalk) policy(n *policyxml.Node, fragment string) {
 	if step == nil {
 		return
 	}
-	w.items = append(w.items, item{step: step, info: StepInfo{
+	w.items = append(w.items, item{step: step, notOnHandshake: p.Spec.NotOnHandshake, info: StepInfo{
 		Name: n.Name, Scope: w.at.scope, Path: fmt.Sprintf("%s[%d]", n.Name, w.count[n.Name]), PolicyID: e.ID, Pos: n.Pos,
 	}})
 }
@@ -248,7 +250,7 @@ func (w *sectionWalk) allowed(n *policyxml.Node, p *policy.Policy) bool {
 		w.findings.Add(diag.PolicyScopeNotAllowed, n.Pos, w.at.path, "Policy is not allowed in the specified scope: '%s' at %s scope.", n.Name, w.at.scope)
 		return false
 	}
-	return true
+	return w.onHandshake(n, p)
 }
 
 func listSections(ss policy.Sections) string {

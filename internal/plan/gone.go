@@ -10,26 +10,56 @@ import (
 // meant when it is an ip-filter that goes: a file may be missing because a
 // deployment is half done.
 func gone(before, now *model.Snapshot, fs *diag.List) {
-	had := documents(before)
-	for path, d := range documents(now) {
-		if old := had[path]; d == nil && old != nil {
-			fs.Add(diag.PolicyGone, diag.Pos{File: old.File}, path, "The policy document of '%s' is gone; it is served without.", path)
+	had := map[standing]*model.PolicyDoc{}
+	documents(before, func(at standing, d *model.PolicyDoc) {
+		if d != nil {
+			had[at] = d
 		}
-	}
+	})
+	documents(now, func(at standing, d *model.PolicyDoc) {
+		if d != nil {
+			return
+		}
+		if old := had[at]; old != nil {
+			fs.Add(diag.PolicyGone, diag.Pos{File: old.File}, at.path(), "The policy document of '%s' is gone; it is served without.", at.path())
+		}
+	})
 }
 
-// documents lists where a policy document may stand, with the one that does.
-func documents(s *model.Snapshot) map[string]*model.PolicyDoc {
-	docs := map[string]*model.PolicyDoc{"policies": s.Policy}
+// standing is where a policy document may stand. Most operations have none, so
+// their path is made only when something is to be said about it.
+type standing struct{ kind, owner, revision, operation string }
+
+func (s standing) path() string {
+	path := s.kind
+	if s.owner != "" {
+		path += "/" + s.owner
+	}
+	if s.revision != "" {
+		path += ";rev=" + s.revision
+	}
+	if s.operation != "" {
+		path += "/operations/" + s.operation
+	}
+	return path
+}
+
+// documents tells of every place where a policy document may stand, with the
+// one that does.
+func documents(s *model.Snapshot, tell func(at standing, d *model.PolicyDoc)) {
+	tell(standing{kind: "policies"}, s.Policy)
 	for _, p := range s.Products {
-		docs["products/"+p.ID] = p.Policy
+		tell(standing{kind: "products", owner: p.ID}, p.Policy)
 	}
 	for _, a := range s.APIs {
-		path := "apis/" + a.Name()
-		docs[path] = a.Policy
+		at := standing{kind: "apis", owner: a.ID}
+		if !a.IsCurrent {
+			at.revision = a.Revision
+		}
+		tell(at, a.Policy)
 		for _, op := range a.Operations {
-			docs[path+"/operations/"+op.ID] = op.Policy
+			at.operation = op.ID
+			tell(at, op.Policy)
 		}
 	}
-	return docs
 }

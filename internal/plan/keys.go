@@ -1,46 +1,117 @@
 package plan
 
 import (
-	"crypto/sha256"
+	"hash/maphash"
+	"slices"
 
 	"sallyport/internal/exchange"
 	"sallyport/internal/model"
+	"sallyport/internal/secret"
 	"sallyport/internal/wire"
 )
 
-// keyTable finds subscriptions by key. Keys are held as digests: a look-up
-// takes the same time for near misses as for nonsense, and a memory dump of
-// the table shows no keys.
+// keyTable finds subscriptions by key. It is built for a million of them: eight
+// bytes a slot, no pointers for the collector to follow, and the keys themselves
+// stay where the model has them. The hash is seeded per table, so where a key
+// lands tells nobody outside anything: a near miss takes the same time as
+// nonsense, and the one comparison that a matching tag leads to takes the same
+// time wherever the difference is.
 type keyTable struct {
-	byDigest map[keyDigest]*model.Subscription
+	seed  maphash.Seed
+	slots []keySlot
+	subs  []*model.Subscription
 }
 
-type keyDigest [16]byte
+// keySlot is one key: tag is half of its hash, at says whose it is (twice the
+// position among the subscriptions, plus 1 for the primary or 2 for the
+// secondary key). A slot is free while at is 0.
+type keySlot struct{ tag, at uint32 }
 
-// digest hashes a key without allocating for keys of the usual length.
-func digest(key string) keyDigest {
-	var buf [256]byte
-	var sum [sha256.Size]byte
-	if len(key) <= len(buf) {
-		n := copy(buf[:], key)
-		sum = sha256.Sum256(buf[:n])
-	} else {
-		sum = sha256.Sum256([]byte(key))
+// maxSubscriptions is what at of a slot can tell apart.
+const maxSubscriptions = 1<<31 - 2
+
+// buildKeys makes the table for subs. When their keys are those of prev, in the
+// same order, its slots serve again: hashing a million keys is the longest part
+// of bringing a small change into force.
+func buildKeys(prev *Plan, subs []*model.Subscription) keyTable {
+	if len(subs) > maxSubscriptions {
+		panic("BUG: more subscriptions than a key table can hold")
 	}
-	return keyDigest(sum[:16])
-}
-
-func buildKeys(subs []*model.Subscription) keyTable {
-	t := keyTable{byDigest: make(map[keyDigest]*model.Subscription, 2*len(subs))}
+	if prev != nil && slices.EqualFunc(prev.keys.subs, subs, sameKeys) {
+		return keyTable{seed: prev.keys.seed, slots: prev.keys.slots, subs: subs}
+	}
+	n := 0
 	for _, s := range subs {
-		if !s.PrimaryKey.IsZero() {
-			t.byDigest[digest(s.PrimaryKey.Reveal())] = s
+		for which := range uint32(2) {
+			if !keyOf(s, which).IsZero() {
+				n++
+			}
 		}
-		if !s.SecondaryKey.IsZero() {
-			t.byDigest[digest(s.SecondaryKey.Reveal())] = s
+	}
+	t := keyTable{seed: maphash.MakeSeed(), slots: make([]keySlot, n+n/4+1), subs: subs}
+	for i, s := range subs {
+		for which := range uint32(2) {
+			if k := keyOf(s, which); !k.IsZero() {
+				t.add(k.Reveal(), uint32(i)<<1+which+1)
+			}
 		}
 	}
 	return t
+}
+
+func sameKeys(a, b *model.Subscription) bool {
+	return a == b || (a.PrimaryKey.Reveal() == b.PrimaryKey.Reveal() && a.SecondaryKey.Reveal() == b.SecondaryKey.Reveal())
+}
+
+// keyOf is the primary (0) or secondary (1) key.
+func keyOf(s *model.Subscription, which uint32) secret.Text {
+	if which == 0 {
+		return s.PrimaryKey
+	}
+	return s.SecondaryKey
+}
+
+// place is where the search for a key begins, and its tag.
+func (t *keyTable) place(key string) (int, uint32) {
+	h := maphash.String(t.seed, key)
+	return int((h >> 32) * uint64(len(t.slots)) >> 32), uint32(h)
+}
+
+// add puts a key into the table. Of two subscriptions with one key the later
+// one has it; model.Validate refuses such a configuration.
+func (t *keyTable) add(key string, at uint32) {
+	i, tag := t.place(key)
+	for t.slots[i].at != 0 && (t.slots[i].tag != tag || !t.holds(t.slots[i].at, key)) {
+		i = t.next(i)
+	}
+	t.slots[i] = keySlot{tag, at}
+}
+
+func (t *keyTable) find(key string) *model.Subscription {
+	if len(t.slots) == 0 {
+		return nil
+	}
+	i, tag := t.place(key)
+	for s := t.slots[i]; s.at != 0; s = t.slots[i] {
+		if s.tag == tag && t.holds(s.at, key) {
+			return t.subs[(s.at-1)>>1]
+		}
+		i = t.next(i)
+	}
+	return nil
+}
+
+func (t *keyTable) next(i int) int {
+	if i++; i == len(t.slots) {
+		return 0
+	}
+	return i
+}
+
+// holds reports whether the key that at stands for is key.
+func (t *keyTable) holds(at uint32, key string) bool {
+	at--
+	return keyOf(t.subs[at>>1], at&1).Equal(key)
 }
 
 // Admission is the result of Plan.Admit.
@@ -64,7 +135,7 @@ func (p *Plan) Admit(a *API, key string) Admission {
 		}
 		return Admission{Missing: true}
 	}
-	s := p.keys.byDigest[digest(key)]
+	s := p.keys.find(key)
 	if s == nil || s.State != model.Active {
 		return Admission{Invalid: true}
 	}
@@ -74,12 +145,8 @@ func (p *Plan) Admit(a *API, key string) Admission {
 	case model.ScopeAPI:
 		return Admission{Subscription: s, Invalid: s.ScopeID != a.Model.ID}
 	}
-	for _, pr := range a.Products {
-		if pr.Model.ID == s.ScopeID {
-			return Admission{Subscription: s, Product: pr}
-		}
-	}
-	return Admission{Subscription: s, Invalid: true}
+	pr := a.product(s.ScopeID)
+	return Admission{Subscription: s, Product: pr, Invalid: pr == nil}
 }
 
 // KeyPlace says where a subscription key came from.

@@ -12,8 +12,10 @@ import (
 type opNode struct {
 	literals map[string]*opNode
 	patterns []opEdge
-	ops      []*Operation // end here
-	wild     []*Operation // "/*" from here
+	known    map[string]*opNode // patterns by their text, while the tree grows
+	prefixes *prefixIndex       // of patterns, once there are many
+	ops      []*Operation       // end here
+	wild     []*Operation       // "/*" from here
 }
 
 type opEdge struct {
@@ -45,14 +47,20 @@ func (n *opNode) child(sg segment) *opNode {
 		n.literals[key] = c
 		return c
 	}
-	for _, e := range n.patterns {
-		if e.seg.equal(sg) {
-			return e.node
-		}
+	key := sg.key()
+	if c := n.known[key]; c != nil {
+		return c
+	}
+	if n.known == nil {
+		n.known = map[string]*opNode{}
 	}
 	e := opEdge{sg, &opNode{}}
-	n.patterns = append(n.patterns, e)
-	slices.SortStableFunc(n.patterns, func(a, b opEdge) int { return a.seg.rank() - b.seg.rank() })
+	n.known[key] = e.node
+	i := len(n.patterns)
+	for i > 0 && n.patterns[i-1].seg.rank() > e.seg.rank() {
+		i--
+	}
+	n.patterns = slices.Insert(n.patterns, i, e)
 	return e.node
 }
 
@@ -89,17 +97,41 @@ func (m *matcher) find(n *opNode, rest string) *Operation {
 			return op
 		}
 	}
-	mark := len(m.params)
-	for i := range n.patterns {
-		var ok bool
-		if m.params, ok = n.patterns[i].seg.match(seg, m.params); ok {
-			if op := m.find(n.patterns[i].node, tail); op != nil {
+	if op := m.findPattern(n, seg, tail); op != nil {
+		return op
+	}
+	return m.wildcard(n, rest)
+}
+
+// findPattern tries the patterns that seg may fit, in order of precedence.
+func (m *matcher) findPattern(n *opNode, seg, tail string) *Operation {
+	var few [maxCandidates]int32
+	if at, ok := n.prefixes.candidates(seg, few[:0]); ok {
+		for _, i := range at {
+			if op := m.tryPattern(&n.patterns[i], seg, tail); op != nil {
 				return op
 			}
 		}
-		m.params = m.params[:mark]
+		return nil
 	}
-	return m.wildcard(n, rest)
+	for i := range n.patterns {
+		if op := m.tryPattern(&n.patterns[i], seg, tail); op != nil {
+			return op
+		}
+	}
+	return nil
+}
+
+func (m *matcher) tryPattern(e *opEdge, seg, tail string) *Operation {
+	mark := len(m.params)
+	var ok bool
+	if m.params, ok = e.seg.match(seg, m.params); ok {
+		if op := m.find(e.node, tail); op != nil {
+			return op
+		}
+	}
+	m.params = m.params[:mark]
+	return nil
 }
 
 func (m *matcher) wildcard(n *opNode, rest string) *Operation {

@@ -36,14 +36,28 @@ type API struct {
 	Model     *model.API
 	Base      exchange.BaseURL // of the service URL; zero when there is none
 	Transport wire.Transport
-	Products  []*Product // products that contain the API
-	Open      *Product   // the one that needs no subscription, or nil
+	Products  []*Product          // products that contain the API
+	Open      *Product            // the one that needs no subscription, or nil
+	byProduct map[string]*Product // Products by id, once there are many
 	tree      opNode
 	ops       []*Operation
 	// pipelines of the API without an operation's own policies, by product.
 	pipelines []*Pipeline
 	hash      string
 	findings  diag.List // warnings and infos of its build, told again when it is re-used
+}
+
+// product finds one of Products.
+func (a *API) product(id string) *Product {
+	if a.byProduct != nil {
+		return a.byProduct[id]
+	}
+	for _, p := range a.Products {
+		if p.Model.ID == id {
+			return p
+		}
+	}
+	return nil
 }
 
 // Product as seen from one API.

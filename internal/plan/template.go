@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"sallyport/internal/exchange"
@@ -120,16 +121,17 @@ func (s segment) rank() int {
 	}
 }
 
-func (s segment) equal(o segment) bool {
-	if len(s.parts) != len(o.parts) {
-		return false
-	}
-	for i := range s.parts {
-		if s.parts[i] != o.parts[i] {
-			return false
+// key is the same text for equal patterns and for no others.
+func (s segment) key() string {
+	var b strings.Builder
+	for _, p := range s.parts {
+		if p.param != "" {
+			b.WriteString("{" + p.param + "}")
+			continue
 		}
+		b.WriteString(strconv.Quote(p.literal))
 	}
-	return s.parts != nil || strings.EqualFold(s.literal, o.literal)
+	return b.String()
 }
 
 // match reports whether a raw (still encoded) path segment fits, appending

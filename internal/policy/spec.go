@@ -108,9 +108,13 @@ type Spec struct {
 	// must come in the order of Children.
 	AnyOrder bool
 	// Once means at most once per section.
-	Once    bool
-	Summary string
-	Page    string // page of the Azure documentation
+	Once bool
+	// NotOnHandshake: not allowed on onHandshake, the operation of WebSocket
+	// APIs (Azure documentation: Import a WebSocket API). It is skipped there
+	// when it comes from a wider scope.
+	NotOnHandshake bool
+	Summary        string
+	Page           string // page of the Azure documentation
 	// Unavailable names the Azure tiers whose gateway lacks the policy
 	// (classic, v2, consumption, self-hosted).
 	Unavailable []string

@@ -12,6 +12,9 @@ func (c *call) admit() *failure {
 		return fault(403, "AccessDenied", "Access denied due to Virtual Network/Firewall rules.").because(ReasonNetwork)
 	}
 	key, hasKey := c.r.Header.Lookup("api-key")
+	if !hasKey && strings.HasSuffix(c.path, "/realtime") { // browsers cannot set headers on a WebSocket
+		key, hasKey = c.query.Get("api-key"), c.query.Has("api-key")
+	}
 	scheme, credentials, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
 	credentials = strings.TrimSpace(credentials)
 	bearer := strings.EqualFold(scheme, "Bearer") && credentials != ""

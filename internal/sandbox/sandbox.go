@@ -122,6 +122,9 @@ func (c *call) route() (func(*call), *failure) {
 	if rest == "models" && c.r.Method == "GET" {
 		return (*call).listModels, nil
 	}
+	if rest == "realtime" {
+		return c.routeRealtime(c.query.Get("deployment"))
+	}
 	rest, ok = strings.CutPrefix(rest, "deployments/")
 	if !ok {
 		return nil, notFound
@@ -142,6 +145,9 @@ func (c *call) route() (func(*call), *failure) {
 }
 
 func (c *call) routeV1(rest string, notFound *failure) (func(*call), *failure) {
+	if rest == "realtime" {
+		return c.routeRealtime(c.query.Get("model"))
+	}
 	if c.r.Method == "GET" {
 		if rest == "models" {
 			return (*call).listModels, nil

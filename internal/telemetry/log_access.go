@@ -5,35 +5,38 @@ import (
 	"log/slog"
 	"math"
 	"net/netip"
-	"net/url"
-	"strings"
 	"time"
 )
 
 // AccessRecord is one request as the access log tells it. Its fields are the
-// columns of APIM's gateway log (Azure Monitor: ApiManagementGatewayLogs);
-// empty ones are left out.
+// columns of APIM's gateway log (Azure Monitor: ApiManagementGatewayLogs) and
+// times of our own; empty ones are left out.
 type AccessRecord struct {
+	Time          time.Time // when the request ended; zero = now
 	CorrelationID string
 	Method        string
-	URL           string // absolute, as the client used it
-	Protocol      string // "HTTP/1.1"
-	TLSVersion    string
-	Client        netip.Addr
-	RequestSize   int64 // -1 = unknown
-	Status        int
-	ResponseSize  int64
-	TotalTime     time.Duration
+	// Scheme, Host and Target are the URL as the client used it, in parts so
+	// that nobody has to join them.
+	Scheme, Host, Target string
+	Protocol             string // "HTTP/1.1"
+	TLSVersion           string
+	Client               netip.Addr
+	RequestSize          int64 // -1 = unknown
+	Status               int
+	ResponseSize         int64
+	TotalTime            time.Duration
 
-	APIID, APIRevision, OperationID   string
-	ProductID, SubscriptionID, UserID string
-	BackendID, BackendMethod          string
-	BackendURL                        string
-	BackendStatus                     int // 0 = no answer
-	BackendTime                       time.Duration
+	APIID, APIRevision, OperationID           string
+	ProductID, SubscriptionID, UserID         string
+	BackendID, BackendMethod                  string
+	BackendScheme, BackendHost, BackendTarget string // the URL called; no scheme = none was called
+	BackendStatus                             int    // 0 = no answer
+	BackendTime                               time.Duration
+	Timing                                    Timing // the zero value is left out
 
-	TraceID, SpanID, ParentSpanID string // W3C trace context
-	LastError                     *LastError
+	Span      SpanContext // W3C trace context; zero = none
+	Parent    [8]byte     // span of the caller; zero = none
+	LastError *LastError
 	// KeyQuery is the API's query parameter for the subscription key; its
 	// value is masked in the URLs, as are those of the usual names.
 	KeyQuery string
@@ -47,19 +50,39 @@ type LastError struct {
 }
 
 // accessAttrs is how many attributes a record has at most.
-const accessAttrs = 26
+const accessAttrs = 32
 
-// Access writes r as one line of level info.
+// Access writes r as one line of level info. A logger of NewLogger whose format
+// is JSON gets the line from our own encoder, which writes what slog would
+// write; any other handler gets attributes.
 func Access(l *slog.Logger, r AccessRecord) {
 	ctx := context.Background()
 	if l == nil || !l.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
+	if r.Time.IsZero() {
+		r.Time = time.Now()
+	}
+	h := l.Handler()
+	if j, ok := h.(*jsonHandler); ok {
+		j.access(&r)
+		return
+	}
+	line := slog.NewRecord(r.Time, slog.LevelInfo, accessMessage, 0)
+	line.AddAttrs(r.attrs()...)
+	_ = h.Handle(ctx, line) // a logger has nobody to tell
+}
+
+const accessMessage = "request"
+
+// attrs are the columns for handlers of slog; appendJSON in log_json.go writes
+// the same ones in the same order.
+func (r *AccessRecord) attrs() []slog.Attr {
 	a := attrs{list: make([]slog.Attr, 0, accessAttrs)}
 	a.text("category", "GatewayLogs")
 	a.text("correlationId", r.CorrelationID)
 	a.text("method", r.Method)
-	a.text("url", MaskQuery(r.URL, r.KeyQuery))
+	a.text("url", joinURL(r.Scheme, r.Host, MaskQuery(r.Target, r.KeyQuery)))
 	a.text("clientProtocol", r.Protocol)
 	a.text("clientTlsVersion", r.TLSVersion)
 	if r.Client.IsValid() {
@@ -71,28 +94,39 @@ func Access(l *slog.Logger, r AccessRecord) {
 	a.text("productId", r.ProductID)
 	a.text("apimSubscriptionId", r.SubscriptionID)
 	a.text("userId", r.UserID)
-	a.list = append(a.list, slog.Bool("isRequestSuccess", r.Status >= 200 && r.Status < 400), slog.Int("responseCode", r.Status), slog.Int64("responseSize", r.ResponseSize))
+	a.list = append(a.list, slog.Bool("isRequestSuccess", r.succeeded()), slog.Int("responseCode", r.Status), slog.Int64("responseSize", r.ResponseSize))
 	if r.RequestSize >= 0 {
 		a.list = append(a.list, slog.Int64("requestSize", r.RequestSize))
 	}
-	a.list = append(a.list, slog.Float64("totalTime", milliseconds(r.TotalTime)))
-	if r.BackendURL != "" {
+	a.time("totalTime", r.TotalTime)
+	if r.BackendScheme != "" {
 		a.text("backendId", r.BackendID)
 		a.text("backendMethod", r.BackendMethod)
-		a.text("backendUrl", MaskQuery(r.BackendURL, r.KeyQuery))
+		a.text("backendUrl", joinURL(r.BackendScheme, r.BackendHost, MaskQuery(r.BackendTarget, r.KeyQuery)))
 		if r.BackendStatus != 0 {
 			a.list = append(a.list, slog.Int("backendResponseCode", r.BackendStatus))
 		}
-		a.list = append(a.list, slog.Float64("backendTime", milliseconds(r.BackendTime)))
+		a.time("backendTime", r.BackendTime)
 	}
+	r.Timing.each(r.BackendScheme != "", a.time)
 	if e := r.LastError; e != nil {
 		a.list = append(a.list, slog.Attr{Key: "lastError", Value: e.value()})
 	}
-	a.text("traceId", r.TraceID)
-	a.text("spanId", r.SpanID)
-	a.text("parentSpanId", r.ParentSpanID)
-	l.LogAttrs(ctx, slog.LevelInfo, "request", a.list...)
+	if !r.Span.IsZero() {
+		a.text("traceId", r.Span.TraceID())
+		a.text("spanId", SpanID(r.Span.Span))
+		if r.Parent != [8]byte{} {
+			a.text("parentSpanId", SpanID(r.Parent))
+		}
+	}
+	return a.list
 }
+
+func (r *AccessRecord) succeeded() bool {
+	return r.Status >= 200 && r.Status < 400 || r.Status == 101 // a WebSocket
+}
+
+func joinURL(scheme, host, target string) string { return scheme + "://" + host + target }
 
 func (e *LastError) value() slog.Value {
 	a := attrs{}
@@ -115,56 +149,11 @@ func (a *attrs) text(key, value string) {
 	}
 }
 
+func (a *attrs) time(key string, d time.Duration) {
+	a.list = append(a.list, slog.Float64(key, milliseconds(d)))
+}
+
 // milliseconds keeps three digits: a gateway step takes microseconds.
 func milliseconds(d time.Duration) float64 {
 	return math.Round(float64(d)/1e3) / 1e3
-}
-
-// MaskQuery replaces the values of query parameters that hold keys by "***":
-// name, and the names keys usually have. Names compare without case and with
-// percent-encoding undone, as the gateway reads them.
-func MaskQuery(rawURL, name string) string {
-	path, query, ok := strings.Cut(rawURL, "?")
-	if !ok || !holdsKey(query, name) {
-		return rawURL
-	}
-	var b strings.Builder
-	for i, p := range strings.Split(query, "&") {
-		if i > 0 {
-			b.WriteByte('&')
-		}
-		k, v, _ := strings.Cut(p, "=")
-		if v != "" && isKeyName(k, name) {
-			b.WriteString(k + "=***")
-			continue
-		}
-		b.WriteString(p)
-	}
-	return path + "?" + b.String()
-}
-
-func holdsKey(query, name string) bool {
-	for query != "" {
-		var pair string
-		pair, query, _ = strings.Cut(query, "&")
-		if k, v, _ := strings.Cut(pair, "="); v != "" && isKeyName(k, name) {
-			return true
-		}
-	}
-	return false
-}
-
-func isKeyName(raw, name string) bool {
-	k := raw
-	if strings.ContainsAny(raw, "%+") {
-		if u, err := url.QueryUnescape(raw); err == nil {
-			k = u
-		}
-	}
-	for _, n := range [...]string{name, "subscription-key", "api-key", "access_token", "sig"} {
-		if n != "" && strings.EqualFold(k, n) {
-			return true
-		}
-	}
-	return false
 }

@@ -29,6 +29,8 @@ type Metrics struct {
 
 	inFlight   atomic.Pointer[func() int64]
 	logDropped atomic.Pointer[func() uint64]
+	intake     atomic.Pointer[func() Intake]
+	sockets    webSockets
 
 	generation  atomic.Uint64
 	lastSuccess atomic.Int64 // Unix nanoseconds; 0 = never

@@ -69,12 +69,17 @@ func (e exposition) Describe(ch chan<- *prometheus.Desc) {
 	} {
 		ch <- d
 	}
+	for _, d := range append(intakeDescs(), socketDescs()...) {
+		ch <- d
+	}
 }
 
 // Collect implements prometheus.Collector.
 func (e exposition) Collect(ch chan<- prometheus.Metric) {
 	e.traffic(ch)
 	e.configuration(ch)
+	e.intake(ch)
+	e.websockets(ch)
 	gauge(ch, descBuild, 1, e.m.version, runtime.Version())
 	if f := e.m.inFlight.Load(); f != nil {
 		gauge(ch, descInFlight, float64((*f)()))

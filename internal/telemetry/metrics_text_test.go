@@ -77,5 +77,8 @@ func expositionLines() []string {
 		`sallyport_serving_request_duration_seconds_sum{endpoint="dublin-chat"} 1`,
 		`sallyport_serving_request_duration_seconds_count{endpoint="dublin-chat"} 1`,
 		`sallyport_serving_requests_total{code="200",endpoint="dublin-chat"} 1`,
+		`sallyport_websocket_attempts_total{result="accepted"} 0`,
+		`sallyport_websocket_attempts_total{result="refused"} 0`,
+		`sallyport_websockets_open 0`,
 	}
 }

@@ -49,6 +49,7 @@ type Trace struct {
 	Start   time.Time
 	Status  int
 	Took    time.Duration
+	Timing  Timing // set before Finish; zero = not measured
 	// Open traces may be read by whoever knows the id (Ocp-Apim-Trace-Location).
 	Open bool
 

@@ -31,7 +31,8 @@ type Document struct {
 	TraceParent  string                     `json:"traceparent,omitempty"`
 	Dropped      int                        `json:"droppedEntries,omitempty"`
 	// Hops are the hops that this one called, nested.
-	Hops []*Document `json:"hops,omitempty"`
+	Hops   []*Document     `json:"hops,omitempty"`
+	Timing *DocumentTiming `json:"timing,omitempty"`
 }
 
 // Document returns t in APIM's form, with the hops of the same call nested
@@ -56,7 +57,7 @@ func (t *Trace) document() *Document {
 	d := &Document{
 		ServiceName: t.Service, TraceID: t.ID, Kind: t.Kind, Title: t.Title, Status: t.Status,
 		Took: Elapsed(t.Took), TraceParent: t.Span.TraceParent(), Dropped: t.dropped,
-		TraceEntries: map[string][]DocumentEntry{},
+		TraceEntries: map[string][]DocumentEntry{}, Timing: t.Timing.document(),
 	}
 	for name, es := range t.sections {
 		for _, e := range es {

@@ -75,6 +75,28 @@ func TestDocumentHasTheShapeOfAPIM(t *testing.T) {
 
 // TestHopsNest joins gateway → serving endpoint → gateway, finished in the
 // order in which hops really finish: the innermost first.
+// The times stand at the end of the document, in milliseconds; a hop that did
+// not measure them has none.
+func TestDocumentTiming(t *testing.T) {
+	s, _ := newTestTraces(1<<20, time.Hour)
+	tr := s.Begin(HopGateway, "sallyport", "GET /x", NewSpanContext(), [8]byte{})
+	tr.Timing = Timing{Accept: 21 * time.Microsecond, Match: 3 * time.Microsecond, Policies: 40 * time.Microsecond, Connect: time.Millisecond, Backend: 2 * time.Second, FirstByte: 2100 * time.Millisecond, LastByte: 3 * time.Second}
+	s.Finish(tr, 200)
+	b, err := json.Marshal(s.Document(tr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `"timing":{"acceptTime":0.021,"matchTime":0.003,"policiesTime":0.04,"connectTime":1,"backendTime":2000,"firstByteTime":2100,"lastByteTime":3000}}`
+	if !strings.HasSuffix(string(b), want) {
+		t.Errorf("%s does not end in %s", b, want)
+	}
+	tr = s.Begin(HopServing, "sallyport", "GET /x", NewSpanContext(), [8]byte{})
+	s.Finish(tr, 200)
+	if b, err = json.Marshal(s.Document(tr)); err != nil || strings.Contains(string(b), "timing") {
+		t.Errorf("%s %v", b, err)
+	}
+}
+
 func TestHopsNest(t *testing.T) {
 	s, c := newTestTraces(1<<20, time.Hour)
 	outer := NewSpanContext()

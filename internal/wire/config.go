@@ -19,7 +19,7 @@ const (
 	DefaultIdleTimeout       = 120 * time.Second
 
 	DefaultMaxIdlePerHost  = 512
-	DefaultMaxConnsPerHost = 2048 // Azure documentation: API Management limits, backend connections per authority
+	DefaultMaxConnsPerHost = 16384
 	DefaultClientIdle      = 90 * time.Second
 	DefaultConnectTimeout  = 10 * time.Second
 	DefaultMaxReplyHeader  = 256 << 10
@@ -64,8 +64,10 @@ type TransportConfig struct {
 	// any name and still checks the issuer.
 	SkipChain, SkipName bool
 
-	MaxIdlePerHost  int           // idle connections kept for each host
-	MaxConnsPerHost int           // HTTP/1.1 connections to one host; more requests wait
+	MaxIdlePerHost int // idle connections kept for each host
+	// MaxConnsPerHost bounds the HTTP/1.1 connections to one host; more requests
+	// wait. Azure allows 2,048 for each unit (API Management limits).
+	MaxConnsPerHost int
 	IdleTimeout     time.Duration // before an idle connection is closed
 	MaxAge          time.Duration // after which a connection is not used again; 0 = no limit
 	ConnectTimeout  time.Duration // for name, TCP and TLS together

@@ -146,7 +146,8 @@ type Incoming struct {
 	Header        Header
 	Body          io.ReadCloser
 	ContentLength int64 // -1 = unknown
-	// Trailer returns the trailers once Body has returned io.EOF.
+	// Trailer returns the trailers once Body has returned io.EOF; nil when the
+	// answer can have none.
 	Trailer      func() Header
 	TrailerNames []string
 	// Stream is the connection after a switch of protocols (Status 101), nil

@@ -41,7 +41,7 @@ func (r *remote) open() {
 	if r.token == "" {
 		r.token = os.Getenv("SALLYPORT_TOKEN")
 	}
-	r.transport = std.NewTransport(std.TransportConfig{ConnectTimeout: 5 * time.Second})
+	r.transport = std.NewTransport(wire.TransportConfig{ConnectTimeout: 5 * time.Second})
 }
 
 func envOr(name, def string) string {

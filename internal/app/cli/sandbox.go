@@ -35,11 +35,15 @@ every one carries the header x-sallyport-sandbox.`,
 }
 
 func runSandbox(ctx context.Context, e *env, set *settings.Settings) error {
-	log, flush, err := newLogger(e, set, telemetry.NewMetrics(buildVersion().version))
+	out, err := openLog(e, "", telemetry.NewMetrics(buildVersion().version)) // log.file is the gateway's
 	if err != nil {
 		return err
 	}
-	defer flush()
+	defer out.close()
+	log, err := out.logger(set)
+	if err != nil {
+		return err
+	}
 	box, err := node.NewSandbox(set, log)
 	if err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +15,7 @@ import (
 	"sallyport/internal/app/settings"
 	"sallyport/internal/diag"
 	"sallyport/internal/telemetry"
+	"sallyport/internal/wire/listen"
 )
 
 // settingsFlags are the flags of commands that read settings.
@@ -56,7 +56,10 @@ func newServe(e *env) *cobra.Command {
 		Long: `Serve runs the planes that the settings name until it gets SIGINT or SIGTERM; then
 it drains: not ready, no new connections, streams finish up to the deadline.
 Changed configuration files are loaded at once, SIGHUP forces a load. A
-configuration with errors changes nothing: the previous one stays in force.`,
+configuration with errors changes nothing: the previous one stays in force.
+SIGUSR2 starts the program anew on the same sockets and leaves when that serves,
+so that a new version or new settings cost no request. Sockets given by systemd
+(LISTEN_FDS) are used instead of opening new ones.`,
 		Example: `  sallyport serve -c sallyport.yaml
   sallyport serve -c examples/foundry-databricks/sallyport.yaml
   sallyport serve -c sallyport.yaml --set gateway.listen=0.0.0.0:8080 --set log.level=debug`,
@@ -74,12 +77,20 @@ configuration with errors changes nothing: the previous one stays in force.`,
 
 func runServe(ctx context.Context, e *env, set *settings.Settings) error {
 	metrics := telemetry.NewMetrics(buildVersion().version)
-	log, flush, err := newLogger(e, set, metrics)
+	out, err := openLog(e, set.Log.File, metrics)
 	if err != nil {
 		return err
 	}
-	defer flush()
-	n, fs, err := node.New(set, node.Options{Log: log, Metrics: metrics})
+	defer out.close()
+	log, err := out.logger(set)
+	if err != nil {
+		return err
+	}
+	inherited, err := listen.Inherit()
+	if err != nil {
+		return err
+	}
+	n, fs, err := node.New(set, node.Options{Log: log, Metrics: metrics, Inherited: inherited})
 	if err != nil {
 		return err
 	}
@@ -93,27 +104,36 @@ func runServe(ctx context.Context, e *env, set *settings.Settings) error {
 	for _, l := range n.Addresses() {
 		log.Info("listening", slog.String("plane", l.Plane), slog.String("address", l.Address))
 	}
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-	go func() {
-		for range hup {
-			n.Reload()
-		}
-	}()
+	stop := onSignals(n, func() { out.reopen(log) })
+	defer stop()
 	return n.Run(ctx)
 }
 
-// logBuffer is how many bytes of log lines may wait for a slow sink.
-const logBuffer = 4 << 20
-
-func newLogger(e *env, set *settings.Settings, m *telemetry.Metrics) (*slog.Logger, func(), error) {
-	out := telemetry.NewAsyncWriter(e.stderr, logBuffer)
-	m.WatchLog(out.Dropped)
-	log, err := telemetry.NewLogger(out, set.Log.Level, set.Log.Format)
-	return log, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		defer cancel()
-		_ = out.Close(ctx)
-	}, err
+// onSignals lets signals reach a running node, until stop. reopen is called at
+// SIGHUP, before the configuration is loaded.
+func onSignals(n *node.Node, reopen func()) (stop func()) {
+	reload, handOver := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	if which := handOverSignals(); len(which) > 0 { // none would mean all
+		signal.Notify(handOver, which...)
+	}
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-reload:
+				reopen()
+				n.Reload()
+			case <-handOver:
+				n.HandOver()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(reload)
+		signal.Stop(handOver)
+		close(done)
+	}
 }

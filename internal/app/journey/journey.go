@@ -112,9 +112,26 @@ func (p *printer) hop(d *telemetry.Document, indent string) {
 	if len(d.TraceEntries[telemetry.SectionBackend]) == 0 {
 		p.hops(d, inner)
 	}
+	p.timing(inner, d.Timing)
 	if d.Dropped > 0 {
 		fmt.Fprintf(p.w, "%s%d more entries were not kept\n", inner, d.Dropped)
 	}
+}
+
+// timing is the line that says where the time of the hop went.
+func (p *printer) timing(indent string, t *telemetry.DocumentTiming) {
+	if t == nil {
+		return
+	}
+	parts := []string{"accept " + millis(t.Accept), "match " + millis(t.Match), "policies " + millis(t.Policies)}
+	if t.Backend > 0 {
+		parts = append(parts, "connect "+millis(t.Connect), "backend "+millis(t.Backend))
+	}
+	if t.FirstByte > 0 {
+		parts = append(parts, "first byte "+millis(t.FirstByte))
+	}
+	parts = append(parts, "last byte "+millis(t.LastByte))
+	fmt.Fprintf(p.w, "%s%s  %s\n", indent, p.paint("36", "timing"), strings.Join(parts, " · "))
 }
 
 // sections lists the sections that have entries, in the order in which they
@@ -153,7 +170,12 @@ func clock(s string) string {
 	if _, err := fmt.Sscanf(s, "%d:%d:%f", &h, &m, &sec); err != nil {
 		return s
 	}
-	d := time.Duration(h)*time.Hour + time.Duration(m)*time.Minute + time.Duration(sec*float64(time.Second))
+	return short(time.Duration(h)*time.Hour + time.Duration(m)*time.Minute + time.Duration(sec*float64(time.Second)))
+}
+
+func millis(ms float64) string { return short(time.Duration(ms * float64(time.Millisecond))) }
+
+func short(d time.Duration) string {
 	switch {
 	case d < time.Millisecond:
 		return fmt.Sprintf("%.0f µs", float64(d)/float64(time.Microsecond))

@@ -41,7 +41,7 @@ func chain(t *testing.T) *telemetry.Document {
 			entry(t, "forward-request", "00:00:02.0000000", "00:00:01.9990000", "", `{"response":{"status":{"code":200,"reason":"OK"}}}`),
 		},
 		"outbound": {entry(t, "transfer-response", "00:00:02.5000000", "", "", `{"message":"done","status":200,"bytes":12345678,"streamed":true}`)},
-	}, Hops: []*telemetry.Document{serving}}
+	}, Hops: []*telemetry.Document{serving}, Timing: &telemetry.DocumentTiming{Accept: 0.021, Match: 0.003, Policies: 0.997, Connect: 1.5, Backend: 1999, FirstByte: 2000.021, LastByte: 2500.021}}
 }
 
 const want = `● POST /chat  200  2.50 s  gateway outer
@@ -63,6 +63,7 @@ const want = `● POST /chat  200  2.50 s  gateway outer
 │     +2.00 s     2.00 s  forward-request                200 OK
 │ outbound
 │     +2.50 s             transfer-response              bytes=12345678 · status=200 · streamed=true
+│ timing  accept 21 µs · match 3 µs · policies 997 µs · connect 1.5 ms · backend 2.00 s · first byte 2.00 s · last byte 2.50 s
 `
 
 func TestPrint(t *testing.T) {
@@ -86,6 +87,15 @@ func TestPrintInColor(t *testing.T) {
 	}
 	if d := cmp.Diff(want, strings.ReplaceAll(got, "\x1b[0m", "")); d != "" {
 		t.Error(d)
+	}
+}
+
+// A refused call was never sent on, and a client may have left before the head.
+func TestTimingTellsOnlyWhatHappened(t *testing.T) {
+	var b strings.Builder
+	journey.Print(&b, &telemetry.Document{Title: "GET /x", Status: 499, Timing: &telemetry.DocumentTiming{Accept: 0.021, Match: 0.003, Policies: 0.25, LastByte: 0.3}}, journey.Options{})
+	if _, got, _ := strings.Cut(b.String(), "\n"); got != "│ timing  accept 21 µs · match 3 µs · policies 250 µs · last byte 300 µs\n" {
+		t.Error(got)
 	}
 }
 

@@ -19,12 +19,16 @@ type Environment func(name string) (string, bool)
 // ReadConfiguration reads what the settings point at: the APIOps folder and
 // the bundle. Generated keys are not filled in.
 func ReadConfiguration(set *settings.Settings, env Environment) rollout.Candidate {
+	return readConfiguration(set, env, nil)
+}
+
+func readConfiguration(set *settings.Settings, env Environment, cache *apiops.Cache) rollout.Candidate {
 	var c rollout.Candidate
 	if set.Configuration.APIOps == "" {
 		c.Snapshot = &model.Snapshot{ServiceName: set.Service.Name}
 	} else {
 		snap, findings, listing := apiops.Load(set.Configuration.APIOps, apiops.Options{
-			Overrides: set.Configuration.Overrides, Tokens: token(set, env), ServiceName: set.Service.Name,
+			Overrides: set.Configuration.Overrides, Tokens: token(set, env), ServiceName: set.Service.Name, Cache: cache,
 		})
 		c.Snapshot, c.Findings, c.Dirs = snap, findings, listing.Dirs()
 		for _, n := range listing.Counts {
@@ -70,7 +74,7 @@ func variable(set *settings.Settings, env Environment) func(string) (string, boo
 
 // read is ReadConfiguration with generated subscription keys filled in.
 func (n *Node) read() rollout.Candidate {
-	c := ReadConfiguration(n.set, n.env)
+	c := readConfiguration(n.set, n.env, &n.cache)
 	if c.Snapshot == nil {
 		return c
 	}

@@ -1,26 +1,33 @@
 package node
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"sync"
 	"syscall"
-	"time"
 
 	"sallyport/internal/app/settings"
 	"sallyport/internal/wire"
-	"sallyport/internal/wire/std"
+	"sallyport/internal/wire/engine"
+	"sallyport/internal/wire/listen"
+)
+
+// The planes by the names that logs and inherited sockets use.
+const (
+	planeGateway       = "gateway"
+	planeGatewayTLS    = "gateway TLS"
+	planeManagement    = "management"
+	planeManagementTLS = "management TLS"
+	planeServing       = "serving"
 )
 
 // listener is one plane on one address.
 type listener struct {
 	plane  string
-	net    net.Listener
-	server *std.Server
+	net    *listen.Listener
+	server engine.Server
 }
 
 func (l *listener) serve() error {
@@ -38,14 +45,14 @@ func (n *Node) Listen() error {
 		tls         settings.TLS
 		handler     wire.Handler
 	}{
-		{"gateway", set.Gateway.Listen, settings.TLS{}, n.gateway},
-		{"gateway TLS", set.Gateway.TLS.Listen, set.Gateway.TLS, n.gateway},
-		{"management", set.Management.Listen, settings.TLS{}, n.manage},
-		{"management TLS", set.Management.TLS.Listen, set.Management.TLS, n.manage},
-		{"serving", set.Serving.Listen, settings.TLS{}, n.serving},
+		{planeGateway, set.Gateway.Listen, settings.TLS{}, n.intake.gateway},
+		{planeGatewayTLS, set.Gateway.TLS.Listen, set.Gateway.TLS, n.intake.gateway},
+		{planeManagement, set.Management.Listen, settings.TLS{}, n.intake.manage},
+		{planeManagementTLS, set.Management.TLS.Listen, set.Management.TLS, n.intake.manage},
+		{planeServing, set.Serving.Listen, settings.TLS{}, n.intake.serving},
 	}
 	for _, s := range specs {
-		if s.addr == "" || (s.plane == "serving" && !set.Serving.Enabled) {
+		if s.addr == "" || (s.plane == planeServing && !set.Serving.Enabled) {
 			continue
 		}
 		if err := n.open(s.plane, s.addr, s.tls, s.handler); err != nil {
@@ -53,6 +60,10 @@ func (n *Node) Listen() error {
 			return err
 		}
 	}
+	for _, left := range n.inherited.Left() {
+		n.log.Warn("an inherited socket belongs to no listener of the settings and is closed", slog.String("socket", left))
+	}
+	n.inherited.Close()
 	return nil
 }
 
@@ -65,25 +76,33 @@ func (n *Node) open(plane, addr string, t settings.TLS, h wire.Handler) error {
 		}
 		cfg = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	}
-	ln, err := Bind(plane, addr)
-	if err != nil {
-		return err
+	ln, inherited := n.inherited.Take(plane, addr)
+	if !inherited {
+		var err error
+		if ln, err = bind(plane, addr, n.set.Gateway.ReusePort); err != nil {
+			return err
+		}
 	}
+	n.intake.own.Listens(ln.Addr())
 	g := n.set.Gateway
-	server := std.NewServer(std.ServerConfig{
+	server := engine.NewServer(g.Engine, wire.ServerConfig{
 		MaxHeaderBytes: int(g.Limits.Headers), MaxTarget: int(g.Limits.RequestLine), ReadHeaderTimeout: g.Timeouts.ReadHeader, IdleTimeout: g.Timeouts.Idle,
 		WriteTimeout: g.Timeouts.Write, TLS: cfg, H2C: true, Logger: n.log,
 		OnPanic: func(v any, stack []byte) {
 			n.log.Error("handler panicked", slog.String("plane", plane), slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(stack)))
 		},
 	}, h)
-	n.listeners = append(n.listeners, &listener{plane: plane, net: ln, server: server})
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.listeners = append(n.listeners, &listener{plane: plane, net: listen.Wrap(ln, n.listenConfig(plane, t)), server: server})
 	return nil
 }
 
 // Bind listens on addr and explains a port that is taken.
-func Bind(plane, addr string) (net.Listener, error) {
-	ln, err := net.Listen("tcp", addr)
+func Bind(plane, addr string) (net.Listener, error) { return bind(plane, addr, false) }
+
+func bind(plane, addr string, share bool) (net.Listener, error) {
+	ln, err := listen.Bind(addr, share)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("%s cannot listen on %s: another process uses the port (is another sallyport running? `demo --port-base N` takes other ports)", plane, addr)
 	}
@@ -97,49 +116,19 @@ func Bind(plane, addr string) (net.Listener, error) {
 func (n *Node) Close() { n.closeListeners() }
 
 func (n *Node) closeListeners() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	for _, l := range n.listeners {
 		_ = l.net.Close()
 	}
 	n.listeners = nil
 }
 
-// drain ends the process in order: load balancers see "not ready", a moment
-// later the listeners close, and connections end when their request is done.
-// The gateway goes first, since its calls run through the serving plane;
-// management goes last, so that the drain can be watched.
-func (n *Node) drain() error {
-	n.gateway.SetReady(false)
-	time.Sleep(n.set.Gateway.DrainDelay)
-	n.log.Info("draining", slog.Int64("inFlight", n.gateway.InFlight()), slog.Duration("deadline", n.set.Gateway.DrainTimeout))
-	ctx, cancel := context.WithTimeout(context.Background(), n.set.Gateway.DrainTimeout)
-	defer cancel()
-	var err error
-	for _, planes := range [][]string{{"gateway", "gateway TLS"}, {"serving"}, {"management", "management TLS"}} {
-		err = errors.Join(err, n.shutdown(ctx, planes))
-	}
-	return err
-}
-
-func (n *Node) shutdown(ctx context.Context, planes []string) error {
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var all error
-	for _, l := range n.listeners {
-		for _, p := range planes {
-			if l.plane != p {
-				continue
-			}
-			wg.Go(func() {
-				if err := l.server.Shutdown(ctx); err != nil {
-					mu.Lock()
-					all = errors.Join(all, fmt.Errorf("drain %s: %w", l.plane, err))
-					mu.Unlock()
-				}
-			})
-		}
-	}
-	wg.Wait()
-	return all
+// opened are the listeners of the moment; metrics ask from other goroutines.
+func (n *Node) opened() []*listener {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.listeners
 }
 
 // Address of a plane.
@@ -148,7 +137,7 @@ type Address struct{ Plane, Address string }
 // Addresses lists where the node listens.
 func (n *Node) Addresses() []Address {
 	var as []Address
-	for _, l := range n.listeners {
+	for _, l := range n.opened() {
 		as = append(as, Address{l.plane, l.net.Addr().String()})
 	}
 	return as

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"sallyport/internal/app/rollout"
 	"sallyport/internal/app/settings"
@@ -26,9 +27,11 @@ import (
 	"sallyport/internal/policy/builtin"
 	"sallyport/internal/ranges"
 	"sallyport/internal/secret"
+	"sallyport/internal/sources/apiops"
 	"sallyport/internal/store"
 	"sallyport/internal/telemetry"
 	"sallyport/internal/wire"
+	"sallyport/internal/wire/listen"
 )
 
 // Node is one process.
@@ -43,9 +46,15 @@ type Node struct {
 	rollout *rollout.Rollout
 	manage  wire.Handler
 	keys    *store.KeyFile
+	cache   apiops.Cache // of the last load
 	env     Environment
 	reload  chan struct{}
 
+	intake     intake
+	inherited  *listen.Inherited
+	succession chan struct{}
+
+	mu        sync.Mutex
 	listeners []*listener
 }
 
@@ -55,13 +64,16 @@ type Options struct {
 	Log     *slog.Logger
 	Metrics *telemetry.Metrics
 	Env     Environment // nil = the process environment
+	// Inherited are sockets to use instead of opening new ones; nil = none.
+	Inherited *listen.Inherited
 }
 
 // New builds the process and loads its configuration for the first time. A
 // configuration with errors is returned as findings; the process could run,
 // but it has nothing to serve.
 func New(set *settings.Settings, o Options) (*Node, diag.List, error) {
-	n := &Node{set: set, log: o.Log, metrics: o.Metrics, debug: telemetry.NewDebugCredentials(), env: o.Env, reload: make(chan struct{}, 1)}
+	n := &Node{set: set, log: o.Log, metrics: o.Metrics, debug: telemetry.NewDebugCredentials(), env: o.Env, reload: make(chan struct{}, 1),
+		inherited: o.Inherited, succession: make(chan struct{}, 1), intake: intake{own: new(listen.Own)}}
 	if n.env == nil {
 		n.env = os.LookupEnv
 	}
@@ -87,6 +99,7 @@ func New(set *settings.Settings, o Options) (*Node, diag.List, error) {
 		Read: n.read, Deps: deps, Apply: n.apply, Done: n.attempted, Debounce: set.Configuration.Debounce, Log: n.log,
 	})
 	n.manage = n.management()
+	n.buildIntake()
 	status := n.rollout.Load()
 	return n, status.Findings, nil
 }
@@ -95,7 +108,8 @@ func New(set *settings.Settings, o Options) (*Node, diag.List, error) {
 func (n *Node) egress() (*identity.Tokens, *egress.Dialer, error) {
 	e := n.set.Egress
 	d, err := egress.New(egress.Config{
-		SourceAddress: n.set.Gateway.SourceAddress, Hosts: e.Hosts, AllowCIDRs: e.Allow, DenyCIDRs: e.Deny, ConnectTimeout: e.ConnectTimeout,
+		SourceAddress: n.set.Gateway.SourceAddress, Hosts: e.Hosts, AllowCIDRs: e.Allow, DenyCIDRs: e.Deny, ConnectTimeout: e.ConnectTimeout, Engine: n.set.Gateway.Engine,
+		Made: n.intake.own.Made, MaxConnsPerHost: int(n.set.Gateway.Limits.BackendConnections),
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("set up egress: %w", err)
@@ -119,14 +133,15 @@ func (n *Node) gatewayConfig(tokens policy.Tokens) gateway.Config {
 	g := n.set.Gateway
 	return gateway.Config{
 		ServiceName: n.set.Service.Name, TrustedProxies: g.TrustedProxies, Correlate: g.Correlation != "None", StripKey: g.StripSubscriptionKey,
+		CountTokens: g.Usage.Count, WebSocketWriteTimeout: g.Timeouts.Write, ReadOn: g.Usage.ReadOn,
 		CheckProtocols: g.TLS.Listen != "", BackendTimeout: g.Timeouts.Request, MaxBufferedBody: g.Limits.BufferedBody, MaxRequestBody: g.Limits.RequestBody,
-		MaskTraceSecrets: n.set.Trace.MaskSecrets, TraceURL: traceURL(n.set.Management), Tokens: tokens, Traces: n.traces, Debug: n.debug, Metrics: n.metrics, Log: n.log, AccessLog: n.set.Log.Access,
+		MaskTraceSecrets: n.set.Trace.MaskSecrets, TraceURL: traceURL(n.set.Management), Tokens: tokens, Traces: n.traces, Debug: n.debug, Metrics: n.metrics, Log: n.log, AccessLog: n.set.Log.Access, ServerTiming: g.ServerTiming,
 	}
 }
 
 func (n *Node) buildServing() error {
 	s := n.set.Serving
-	d, err := egress.New(egress.Config{SourceAddress: s.SourceAddress, Hosts: n.set.Egress.Hosts, AllowCIDRs: n.set.Egress.Allow, DenyCIDRs: n.set.Egress.Deny, ConnectTimeout: n.set.Egress.ConnectTimeout})
+	d, err := egress.New(egress.Config{SourceAddress: s.SourceAddress, Hosts: n.set.Egress.Hosts, AllowCIDRs: n.set.Egress.Allow, DenyCIDRs: n.set.Egress.Deny, ConnectTimeout: n.set.Egress.ConnectTimeout, Engine: n.set.Gateway.Engine, Made: n.intake.own.Made})
 	if err != nil {
 		return fmt.Errorf("set up egress of the serving plane: %w", err)
 	}
@@ -208,7 +223,7 @@ func (n *Node) management() wire.Handler {
 	}
 	return arm.New(arm.Config{
 		ServiceName: n.set.Service.Name, Tokens: tokens, Ready: n.gateway.Ready, Status: n.armStatus, Snapshot: n.rollout.Snapshot,
-		Metrics: n.metrics, Traces: n.traces, Debug: n.debug, Workspace: n.serving, Log: n.log,
+		Metrics: n.metrics, Traces: n.traces, Debug: n.debug, Workspace: n.serving, Pprof: n.set.Management.Pprof, Log: n.log,
 	})
 }
 
@@ -248,25 +263,37 @@ func (n *Node) follow(ctx context.Context) {
 	}
 }
 
-// Run serves until ctx ends, then drains: not ready, no new connections,
-// requests under way finish up to the drain timeout.
+// Run serves until ctx ends, then drains; or until another process has taken
+// over, then leaves.
 func (n *Node) Run(ctx context.Context) error {
-	if len(n.listeners) == 0 {
+	if len(n.opened()) == 0 {
 		if err := n.Listen(); err != nil {
 			return err
 		}
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	errs := make(chan error, len(n.listeners)+1)
-	for _, l := range n.listeners {
+	life, end := context.WithCancel(context.WithoutCancel(ctx)) // the drain included
+	defer end()
+	errs := make(chan error, len(n.opened())+1)
+	for _, l := range n.opened() {
 		go func() { errs <- l.serve() }()
 	}
 	go n.follow(ctx)
-	var failed error
-	select {
-	case <-ctx.Done():
-	case failed = <-errs:
+	go n.watchMemory(life)
+	n.announce()
+	for {
+		select {
+		case <-ctx.Done():
+			return n.drain()
+		case err := <-errs:
+			stop()
+			return errors.Join(err, n.drain())
+		case <-n.succession:
+			if n.handOver(ctx) {
+				stop()
+				return n.leave()
+			}
+		}
 	}
-	return errors.Join(failed, n.drain())
 }

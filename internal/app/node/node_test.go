@@ -154,7 +154,7 @@ func TestListenIsAllOrNothing(t *testing.T) {
 
 func get(t *testing.T, addr, path string) (status int, body string) {
 	t.Helper()
-	tr := std.NewTransport(std.TransportConfig{ConnectTimeout: 10 * time.Second})
+	tr := std.NewTransport(wire.TransportConfig{ConnectTimeout: 10 * time.Second})
 	res, err := tr.RoundTrip(t.Context(), &wire.Outgoing{Method: "GET", Scheme: "http", Authority: addr, Target: path, Header: wire.Header{{Name: "Connection", Value: "close"}}})
 	if err != nil {
 		t.Fatal(err)

@@ -9,13 +9,16 @@ import (
 
 	"sallyport/internal/app/settings"
 	"sallyport/internal/sandbox"
-	"sallyport/internal/wire/std"
+	"sallyport/internal/wire"
+	"sallyport/internal/wire/engine"
+	"sallyport/internal/wire/listen"
 )
 
 // Sandbox is the stand-in model on its listener.
 type Sandbox struct {
 	*sandbox.Sandbox
 	addr     string
+	engine   string
 	log      *slog.Logger
 	listener *listener
 }
@@ -27,7 +30,7 @@ func NewSandbox(set *settings.Settings, log *slog.Logger) (*Sandbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up the sandbox: %w", err)
 	}
-	return &Sandbox{Sandbox: box, addr: s.Listen, log: log}, nil
+	return &Sandbox{Sandbox: box, addr: s.Listen, engine: set.Gateway.Engine, log: log}, nil
 }
 
 // Listen opens the sandbox's port. It may be called again after Stop.
@@ -36,7 +39,7 @@ func (s *Sandbox) Listen() error {
 	if err != nil {
 		return err
 	}
-	s.listener = &listener{plane: "sandbox", net: ln, server: std.NewServer(std.ServerConfig{H2C: true, Logger: s.log}, s.Sandbox)}
+	s.listener = &listener{plane: "sandbox", net: listen.Wrap(ln, listen.Config{Log: s.log}), server: engine.NewServer(s.engine, wire.ServerConfig{H2C: true, Logger: s.log}, s.Sandbox)}
 	return nil
 }
 

@@ -132,6 +132,20 @@ func size(least, most int64) kind[int64] {
 	}}
 }
 
+// count is a number of things.
+func count(most int64) kind[int64] {
+	return kind[int64]{typ: "number", want: "a number", tag: "!!int", parse: func(s, _ string) (int64, error) {
+		n, err := strconv.ParseUint(s, 10, 63)
+		if err != nil {
+			return 0, errWant
+		}
+		if int64(n) > most {
+			return 0, fmt.Errorf("must be between 0 and %d", most)
+		}
+		return int64(n), nil
+	}}
+}
+
 func sizeUnits() []struct {
 	name  string
 	bytes int64

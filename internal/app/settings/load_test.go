@@ -44,9 +44,9 @@ func TestDefaults(t *testing.T) {
 	want := &Settings{
 		Service: Service{Name: "sallyport"},
 		Gateway: Gateway{
-			Listen: "127.0.0.1:8080", Correlation: "W3C", DrainTimeout: 30 * time.Second,
-			Limits:   Limits{RequestLine: 16 << 10, Headers: 64 << 10, BufferedBody: 16 << 20},
-			Timeouts: Timeouts{ReadHeader: 10 * time.Second, Idle: 120 * time.Second, Request: 300 * time.Second, Write: 30 * time.Second}, DrainDelay: 250 * time.Millisecond,
+			Listen: "127.0.0.1:8080", Engine: "fast", Correlation: "W3C", Usage: Usage{Count: true}, DrainTimeout: 30 * time.Second,
+			Limits:   Limits{BackendConnections: 16384, RequestLine: 16 << 10, Headers: 64 << 10, BufferedBody: 16 << 20, InFlight: 20_000, Queue: 1000},
+			Timeouts: Timeouts{ReadHeader: 10 * time.Second, Idle: 120 * time.Second, Request: 300 * time.Second, Write: 30 * time.Second, Queue: 5 * time.Second}, DrainDelay: 250 * time.Millisecond,
 		},
 		Management:    Management{Listen: "127.0.0.1:8081"},
 		Serving:       Serving{Listen: "127.0.0.1:8082", MaxBody: 16 << 20, UpstreamTimeout: 297 * time.Second},
@@ -75,8 +75,10 @@ gateway:
   sourceAddress: 127.0.0.2
   correlation: None
   stripSubscriptionKey: true
-  limits: {requestLine: 8KiB, headers: 32768, bufferedBody: 1MiB, requestBody: 0}
-  timeouts: {readHeader: 1s, idle: 2s, request: 4s, write: 5s}
+  proxyProtocol: {trusted: [192.0.2.8]}
+  reusePort: false
+  limits: {requestLine: 8KiB, headers: 32768, bufferedBody: 1MiB, requestBody: 0, connections: 9, inFlight: 8, queue: 7, memory: 1GiB}
+  timeouts: {readHeader: 1s, idle: 2s, request: 4s, write: 5s, queue: 6s}
   drainDelay: 1s
   drainTimeout: 0s
 serving:
@@ -115,9 +117,10 @@ func TestFile(t *testing.T) {
 		TLS:            TLS{Listen: ":8443", CertFile: filepath.Join("conf", "tls", "cert.pem"), KeyFile: "/abs/key.pem"},
 		Hostnames:      []string{"api.example.com"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")},
-		SourceAddress:  netip.MustParseAddr("127.0.0.2"), Correlation: "None", StripSubscriptionKey: true,
-		Limits:   Limits{RequestLine: 8 << 10, Headers: 32768, BufferedBody: 1 << 20},
-		Timeouts: Timeouts{ReadHeader: time.Second, Idle: 2 * time.Second, Request: 4 * time.Second, Write: 5 * time.Second}, DrainDelay: time.Second,
+		SourceAddress:  netip.MustParseAddr("127.0.0.2"), Engine: "fast", Correlation: "None", Usage: Usage{Count: true}, StripSubscriptionKey: true,
+		ProxyProtocol: ProxyProtocol{Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.8/32")}},
+		Limits:        Limits{BackendConnections: 16384, RequestLine: 8 << 10, Headers: 32768, BufferedBody: 1 << 20, Connections: 9, InFlight: 8, Queue: 7, Memory: 1 << 30},
+		Timeouts:      Timeouts{ReadHeader: time.Second, Idle: 2 * time.Second, Request: 4 * time.Second, Write: 5 * time.Second, Queue: 6 * time.Second}, DrainDelay: time.Second,
 	}
 	want.Serving.Enabled, want.Serving.Bundle, want.Serving.Target = true, filepath.Join("conf", "databricks.yml"), "dev"
 	want.Serving.Variables = map[string]string{"host": "h", "empty": ""}
@@ -209,6 +212,14 @@ func TestRules(t *testing.T) {
 		"one address twice":       {"gateway: {listen: '127.0.0.1:8081'}", diag.SettingsConflict, "already the address of management.listen"},
 		"any port twice":          {"gateway: {listen: '127.0.0.1:0'}\nmanagement: {listen: '127.0.0.1:0'}", "", ""},
 		"trust everyone":          {"gateway: {trustedProxies: [0.0.0.0/0]}", diag.SettingsRisky, "ip-filter"},
+		"everyone is a proxy":     {"gateway: {proxyProtocol: {trusted: ['::/0']}}", diag.SettingsRisky, "state its own address"},
+		"chain without header":    {"gateway: {proxyProtocol: {trusted: [127.0.0.1]}}\nserving: {enabled: true, bundle: b}", diag.SettingsRisky, "will be refused"},
+		"chain outside the range": {"gateway: {proxyProtocol: {trusted: [127.0.0.1]}}\nserving: {enabled: true, bundle: b, sourceAddress: 127.0.0.3}", "", ""},
+		"a queue for nobody":      {"gateway: {limits: {inFlight: 0, queue: 5}}", diag.SettingsRisky, "nothing ever waits"},
+		"no limit, no queue":      {"gateway: {limits: {inFlight: 0}}", "", ""},
+		"little memory":           {"gateway: {limits: {memory: 16MiB}}", diag.SettingsRisky, "without any request"},
+		"fewer than none":         {"gateway: {limits: {connections: -1}}", diag.SettingsType, "a number"},
+		"too many":                {"gateway: {limits: {queue: 1048577}}", diag.SettingsValue, "between 0 and 1048576"},
 		"unmasked traces":         {"trace: {maskSecrets: false}", diag.SettingsRisky, "in full"},
 		"short token":             {"tokens: [{name: a, value: hunter2}]", diag.SettingsRisky, "'a'"},
 		"blank in a token":        {"tokens: [{name: a, value: 'hunter2 hunter2 hunter2'}]", diag.SettingsValue, "blanks"},

@@ -17,6 +17,7 @@ func (l *loader) rules() {
 	l.tokenRules()
 	l.servingRules()
 	l.identityRules()
+	l.intakeRules()
 	s := l.s
 	for _, p := range s.Gateway.TrustedProxies {
 		if p.Bits() == 0 {

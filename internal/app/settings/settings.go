@@ -46,25 +46,45 @@ type Gateway struct {
 	Hostnames            []string
 	TrustedProxies       []netip.Prefix
 	SourceAddress        netip.Addr // zero = the system's choice
+	Engine               string     // fast or std
 	Correlation          string     // W3C or None
 	StripSubscriptionKey bool
+	ServerTiming         bool
+	ProxyProtocol        ProxyProtocol
+	ReusePort            bool
 	Limits               Limits
 	Timeouts             Timeouts
-	DrainDelay           time.Duration // between "not ready" and closing the listeners
+	Usage                Usage
+	DrainDelay           time.Duration // between "not ready" and turning requests away
 	DrainTimeout         time.Duration
 }
 
-// Limits of requests in bytes. RequestBody 0 = unlimited.
-type Limits struct{ RequestLine, Headers, BufferedBody, RequestBody int64 }
+// ProxyProtocol names the peers that begin connections with a PROXY header.
+type ProxyProtocol struct{ Trusted []netip.Prefix }
+
+// Usage says how token counts are taken from answers.
+type Usage struct {
+	Count  bool
+	ReadOn time.Duration
+}
+
+// Limits of requests in bytes, and of what goes on at a time. RequestBody,
+// InFlight 0 = unlimited; Connections, Memory 0 = what the system allows.
+type Limits struct {
+	RequestLine, Headers, BufferedBody, RequestBody int64
+	Connections, BackendConnections                 int64
+	InFlight, Queue, Memory                         int64
+}
 
 // Timeouts of the gateway's connections.
-type Timeouts struct{ ReadHeader, Idle, Request, Write time.Duration }
+type Timeouts struct{ ReadHeader, Idle, Request, Write, Queue time.Duration }
 
 // Management is the listener for administration, health and metrics.
 type Management struct {
 	Listen    string
 	PublicURL string // without trailing slash; "" = the listener's
 	TLS       TLS
+	Pprof     bool
 }
 
 // Serving is the plane of model serving endpoints.
@@ -128,6 +148,7 @@ type Trace struct {
 type Log struct {
 	Level  string // debug, info, warn, error
 	Format string // json, text
+	File   string // "" = standard error
 	Access bool
 }
 

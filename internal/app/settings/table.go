@@ -31,19 +31,31 @@ func gatewayTable() []setting {
 		one("gateway.tls.certFile", file(), "", "Certificate chain (PEM).", func(s *Settings) *string { return &s.Gateway.TLS.CertFile }),
 		one("gateway.tls.keyFile", file(), "", "Private key (PEM).", func(s *Settings) *string { return &s.Gateway.TLS.KeyFile }),
 		list("gateway.hostnames", hostname(), "", "Host names that the gateway answers for; none = every name.", func(s *Settings) *[]string { return &s.Gateway.Hostnames }),
+		one("gateway.engine", oneOf("fast", "std"), "fast", "HTTP engine: fast is Sallyport's own HTTP/1.1, std is Go's net/http. HTTP/2 is always net/http's; so is everything on systems other than Linux.", func(s *Settings) *string { return &s.Gateway.Engine }),
 		list("gateway.trustedProxies", cidr(), "", "Proxies whose X-Forwarded-For is believed.", func(s *Settings) *[]netip.Prefix { return &s.Gateway.TrustedProxies }),
+		list("gateway.proxyProtocol.trusted", cidr(), "", "Load balancers that begin every connection with a PROXY header (version 1 or 2); none = the header is never read.", func(s *Settings) *[]netip.Prefix { return &s.Gateway.ProxyProtocol.Trusted }),
+		one("gateway.reusePort", boolean(), "false", "Let another process listen on the same ports (SO_REUSEPORT, Linux only).", func(s *Settings) *bool { return &s.Gateway.ReusePort }),
 		one("gateway.sourceAddress", ip(), "", "Local address of connections to backends; empty = the system's choice.", func(s *Settings) *netip.Addr { return &s.Gateway.SourceAddress }),
 		one("gateway.correlation", oneOf("W3C", "None"), "W3C", "Whether calls without a trace context are given one, so that the hops of a call can be joined.", func(s *Settings) *string { return &s.Gateway.Correlation }),
 		one("gateway.stripSubscriptionKey", boolean(), "false", "Remove the subscription key before forwarding when the backend has credentials of its own. Azure forwards it.", func(s *Settings) *bool { return &s.Gateway.StripSubscriptionKey }),
+		one("gateway.serverTiming", boolean(), "false", "Tell clients in the header Server-Timing where the time went.", func(s *Settings) *bool { return &s.Gateway.ServerTiming }),
 		one("gateway.limits.requestLine", limit, "16KiB", "Longest request line.", func(s *Settings) *int64 { return &s.Gateway.Limits.RequestLine }),
 		one("gateway.limits.headers", limit, "64KiB", "Largest request head.", func(s *Settings) *int64 { return &s.Gateway.Limits.Headers }),
 		one("gateway.limits.bufferedBody", limit, "16MiB", "Largest body that a policy may hold in memory.", func(s *Settings) *int64 { return &s.Gateway.Limits.BufferedBody }),
 		one("gateway.limits.requestBody", size(0, 1<<50), "0", "Largest request body; 0 = unlimited.", func(s *Settings) *int64 { return &s.Gateway.Limits.RequestBody }),
+		one("gateway.limits.backendConnections", count(1<<20), "16384", "Connections to one backend host; more calls wait. Azure allows 2048 for each unit.", func(s *Settings) *int64 { return &s.Gateway.Limits.BackendConnections }),
+		one("gateway.limits.connections", count(1<<30), "0", "Client connections open at a time; 0 = four fifths of the file descriptors that the process may open. More are answered 503 and closed.", func(s *Settings) *int64 { return &s.Gateway.Limits.Connections }),
+		one("gateway.limits.inFlight", count(1<<30), "20000", "Requests served at a time; 0 = unlimited. A request that passes the gateway twice counts twice.", func(s *Settings) *int64 { return &s.Gateway.Limits.InFlight }),
+		one("gateway.limits.queue", count(1<<20), "1000", "Requests that may wait for their turn when inFlight is reached; more are answered 503.", func(s *Settings) *int64 { return &s.Gateway.Limits.Queue }),
+		one("gateway.limits.memory", size(0, 1<<50), "0", "Memory above which new requests are answered 503; 0 = GOMEMLIMIT, else nine tenths of what the container may use, else no ceiling.", func(s *Settings) *int64 { return &s.Gateway.Limits.Memory }),
 		one("gateway.timeouts.readHeader", wait, "10s", "Time a client has for a request head.", func(s *Settings) *time.Duration { return &s.Gateway.Timeouts.ReadHeader }),
 		one("gateway.timeouts.idle", wait, "120s", "Time an idle client connection is kept.", func(s *Settings) *time.Duration { return &s.Gateway.Timeouts.Idle }),
 		one("gateway.timeouts.request", wait, "300s", "Time a backend has for its response head, unless forward-request says otherwise.", func(s *Settings) *time.Duration { return &s.Gateway.Timeouts.Request }),
 		one("gateway.timeouts.write", wait, "30s", "Time a client may take to accept a piece of the answer.", func(s *Settings) *time.Duration { return &s.Gateway.Timeouts.Write }),
-		one("gateway.drainDelay", duration(0, 5*time.Minute), "250ms", "Pause between \"not ready\" and closing the listeners, for load balancers to notice and calls in a chain to arrive.", func(s *Settings) *time.Duration { return &s.Gateway.DrainDelay }),
+		one("gateway.timeouts.queue", wait, "5s", "Time a request may wait for its turn before it is answered 503.", func(s *Settings) *time.Duration { return &s.Gateway.Timeouts.Queue }),
+		one("gateway.usage.count", boolean(), "true", "Look for the token counts that models report in their answers, for log and metrics.", func(s *Settings) *bool { return &s.Gateway.Usage.Count }),
+		one("gateway.usage.readOn", duration(0, 10*time.Minute), "0s", "How long an answer is read on for its token counts after its client has left; 0 ends the backend call at once.", func(s *Settings) *time.Duration { return &s.Gateway.Usage.ReadOn }),
+		one("gateway.drainDelay", duration(0, 5*time.Minute), "250ms", "At shutdown, time between \"not ready\" and the wait for running requests, for load balancers to notice; everything is served meanwhile.", func(s *Settings) *time.Duration { return &s.Gateway.DrainDelay }),
 		one("gateway.drainTimeout", duration(0, time.Hour), "30s", "Time that running requests have to finish at shutdown.", func(s *Settings) *time.Duration { return &s.Gateway.DrainTimeout }),
 	}
 }
@@ -55,6 +67,7 @@ func managementTable() []setting {
 		one("management.tls.listen", listen(), "", "Address of the TLS listener; empty = none.", func(s *Settings) *string { return &s.Management.TLS.Listen }),
 		one("management.tls.certFile", file(), "", "Certificate chain (PEM).", func(s *Settings) *string { return &s.Management.TLS.CertFile }),
 		one("management.tls.keyFile", file(), "", "Private key (PEM).", func(s *Settings) *string { return &s.Management.TLS.KeyFile }),
+		one("management.pprof", boolean(), "false", "Answer /debug/pprof with profiles of this process, to callers with a token.", func(s *Settings) *bool { return &s.Management.Pprof }),
 	}
 }
 
@@ -108,6 +121,7 @@ func runtimeTable() []setting {
 		one("trace.maskSecrets", boolean(), "true", "Mask keys and secret named values in traces. Azure shows them.", func(s *Settings) *bool { return &s.Trace.MaskSecrets }),
 		one("log.level", oneOf("debug", "info", "warn", "error"), "info", "Least level that is logged.", func(s *Settings) *string { return &s.Log.Level }),
 		one("log.format", oneOf("json", "text"), "json", "Format of log lines.", func(s *Settings) *string { return &s.Log.Format }),
+		one("log.file", file(), "", "File that log lines are appended to; empty = standard error. It is opened again at SIGHUP, for logrotate.", func(s *Settings) *string { return &s.Log.File }),
 		one("log.access", boolean(), "true", "Log a line for every request.", func(s *Settings) *bool { return &s.Log.Access }),
 	}
 }

@@ -13,11 +13,12 @@ import (
 
 func cors() *policy.Policy {
 	return &policy.Policy{Build: buildCORS, Spec: policy.Spec{
-		Name:     "cors",
-		Sections: policy.InInbound,
-		Scopes:   policy.AllScopes,
-		AnyOrder: true,
-		Once:     true,
+		Name:           "cors",
+		Sections:       policy.InInbound,
+		Scopes:         policy.AllScopes,
+		NotOnHandshake: true,
+		AnyOrder:       true,
+		Once:           true,
 		Attrs: []policy.Attr{
 			{Name: "allow-credentials", Type: policy.Bool, Default: "false", Expr: true, Summary: "Whether browsers may send cookies and other credentials."},
 			{Name: "terminate-unmatched-request", Type: policy.Bool, Default: "true", Expr: true, Summary: "Answer an empty 200 to a GET or HEAD from another origin instead of calling the backend."},

@@ -71,12 +71,12 @@ func knownAI() []policy.Spec {
 
 func knownValidation() []policy.Spec {
 	return []policy.Spec{
-		{Name: "validate-content", Sections: in | out | oe, Scopes: anyScope, Summary: "Checks size and content of bodies against schemas."},
+		{Name: "validate-content", NotOnHandshake: true, Sections: in | out | oe, Scopes: anyScope, Summary: "Checks size and content of bodies against schemas."},
 		{Name: "validate-graphql-request", Sections: in, Scopes: noOperation, Once: true, Summary: "Checks and authorises a GraphQL request."},
-		{Name: "validate-headers", Sections: out | oe, Scopes: anyScope, Once: true, Summary: "Checks response headers against the API's definition."},
+		{Name: "validate-headers", NotOnHandshake: true, Sections: out | oe, Scopes: anyScope, Once: true, Summary: "Checks response headers against the API's definition."},
 		{Name: "validate-odata-request", Sections: in, Scopes: noOperation, Once: true, Summary: "Checks an OData request."},
-		{Name: "validate-parameters", Sections: in, Scopes: anyScope, Once: true, Summary: "Checks request parameters against the API's definition."},
-		{Name: "validate-status-code", Sections: out | oe, Scopes: anyScope, Once: true, Summary: "Checks the response's status against the API's definition."},
+		{Name: "validate-parameters", NotOnHandshake: true, Sections: in, Scopes: anyScope, Once: true, Summary: "Checks request parameters against the API's definition."},
+		{Name: "validate-status-code", NotOnHandshake: true, Sections: out | oe, Scopes: anyScope, Once: true, Summary: "Checks the response's status against the API's definition."},
 	}
 }
 
@@ -95,23 +95,23 @@ func knownFlow() []policy.Spec {
 
 func knownTransformation() []policy.Spec {
 	return []policy.Spec{
-		{Name: "cross-domain", Sections: in, Scopes: onlyGlobal, Summary: "Serves a cross-domain policy file to Flash and Silverlight clients."},
+		{Name: "cross-domain", NotOnHandshake: true, Sections: in, Scopes: onlyGlobal, Summary: "Serves a cross-domain policy file to Flash and Silverlight clients."},
 		{Name: "find-and-replace", Sections: all, Scopes: anyScope, Summary: "Replaces a text in the body."},
-		{Name: "json-to-xml", Sections: in | out | oe, Scopes: anyScope, Summary: "Turns a JSON body into XML."},
-		{Name: "jsonp", Sections: out, Scopes: anyScope, Once: true, Summary: "Wraps a JSON body into a call of the client's function."},
+		{Name: "json-to-xml", NotOnHandshake: true, Sections: in | out | oe, Scopes: anyScope, Summary: "Turns a JSON body into XML."},
+		{Name: "jsonp", NotOnHandshake: true, Sections: out, Scopes: anyScope, Once: true, Summary: "Wraps a JSON body into a call of the client's function."},
 		{Name: "redirect-content-urls", Sections: in | out, Scopes: anyScope, Once: true, Summary: "Replaces the backend's address in bodies and Location by the gateway's."},
-		{Name: "xml-to-json", Sections: in | out | oe, Scopes: anyScope, Summary: "Turns an XML body into JSON."},
-		{Name: "xsl-transform", Sections: in | out, Scopes: anyScope, Once: true, Summary: "Transforms an XML body by XSLT."},
+		{Name: "xml-to-json", NotOnHandshake: true, Sections: in | out | oe, Scopes: anyScope, Summary: "Turns an XML body into JSON."},
+		{Name: "xsl-transform", NotOnHandshake: true, Sections: in | out, Scopes: anyScope, Once: true, Summary: "Transforms an XML body by XSLT."},
 	}
 }
 
 func knownCaching() []policy.Spec {
 	return []policy.Spec{
-		{Name: "cache-lookup", Sections: in, Scopes: anyScope, Once: true, Summary: "Answers from the response cache."},
-		{Name: "cache-lookup-value", Sections: all, Scopes: anyScope, Summary: "Reads a value from the cache into a variable."},
+		{Name: "cache-lookup", NotOnHandshake: true, Sections: in, Scopes: anyScope, Once: true, Summary: "Answers from the response cache."},
+		{Name: "cache-lookup-value", NotOnHandshake: true, Sections: all, Scopes: anyScope, Summary: "Reads a value from the cache into a variable."},
 		{Name: "cache-remove-value", Sections: all, Scopes: anyScope, Summary: "Removes a value from the cache."},
-		{Name: "cache-store", Sections: out, Scopes: anyScope, Once: true, Summary: "Stores the response in the response cache."},
-		{Name: "cache-store-value", Sections: all, Scopes: anyScope, Summary: "Stores a value in the cache."},
+		{Name: "cache-store", NotOnHandshake: true, Sections: out, Scopes: anyScope, Once: true, Summary: "Stores the response in the response cache."},
+		{Name: "cache-store-value", NotOnHandshake: true, Sections: all, Scopes: anyScope, Summary: "Stores a value in the cache."},
 		{Name: "cache-value", Sections: all, Scopes: anyScope, Summary: "Reads a value from the cache, computing it once when it is not there.", Page: "azure-api-management-policy-toolkit"},
 	}
 }

@@ -12,9 +12,10 @@ import (
 
 func mockResponse() *policy.Policy {
 	return &policy.Policy{Build: buildMockResponse, Spec: policy.Spec{
-		Name:     "mock-response",
-		Sections: policy.InInbound | policy.InOutbound | policy.InOnError,
-		Scopes:   policy.AllScopes,
+		Name:           "mock-response",
+		Sections:       policy.InInbound | policy.InOutbound | policy.InOnError,
+		Scopes:         policy.AllScopes,
+		NotOnHandshake: true,
 		Attrs: []policy.Attr{
 			{Name: "status-code", Type: policy.Int, Default: "200", Min: 200, Max: 599, Summary: "Which of the operation's responses to send."},
 			{Name: "content-type", Summary: "Which representation of it; the first when left out."},

@@ -339,9 +339,12 @@ func (s *scene) Forward(x *exchange.Exchange, o exchange.ForwardOptions) *exchan
 	for _, f := range x.Request.Header {
 		fmt.Fprintf(&s.out, "request: %s: %s\n", f.Name, f.Value)
 	}
-	if r, _, _ := x.Request.Body.Take(); r != nil {
-		body, _ := io.ReadAll(r)
-		fmt.Fprintf(&s.out, "request:\nrequest: %s\n", strings.ReplaceAll(string(body), "\n", "\nrequest: "))
+	r, sent, _ := x.Request.Body.Take()
+	if r != nil {
+		sent, _ = io.ReadAll(r)
+	}
+	if r != nil || len(sent) > 0 {
+		fmt.Fprintf(&s.out, "request:\nrequest: %s\n", strings.ReplaceAll(string(sent), "\n", "\nrequest: "))
 	}
 	switch strings.TrimSpace(s.backend) {
 	case "refused":

@@ -9,13 +9,14 @@ import (
 
 func setBody() *policy.Policy {
 	return &policy.Policy{Build: buildSetBody, Spec: policy.Spec{
-		Name:     "set-body",
-		Sections: policy.Anywhere,
-		Scopes:   policy.AllScopes,
-		Attrs:    setBodyAttrs(),
-		Text:     policy.Text{Allowed: true, Expr: true, Raw: true},
-		Summary:  "Replaces the body: of the request in inbound and backend, of the response in outbound and on-error.",
-		Page:     "set-body-policy",
+		Name:           "set-body",
+		Sections:       policy.Anywhere,
+		Scopes:         policy.AllScopes,
+		NotOnHandshake: true,
+		Attrs:          setBodyAttrs(),
+		Text:           policy.Text{Allowed: true, Expr: true, Raw: true},
+		Summary:        "Replaces the body: of the request in inbound and backend, of the response in outbound and on-error.",
+		Page:           "set-body-policy",
 		Notes: []string{
 			"The content is sent as it stands, white space included; XML may be written as elements.",
 			"An empty element empties the body. Content-Type is never touched; set it with set-header.",

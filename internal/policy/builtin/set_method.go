@@ -11,12 +11,13 @@ import (
 
 func setMethod() *policy.Policy {
 	return &policy.Policy{Build: buildSetMethod, Spec: policy.Spec{
-		Name:     "set-method",
-		Sections: policy.InInbound | policy.InOnError,
-		Scopes:   policy.AllScopes,
-		Text:     policy.Text{Allowed: true, Required: true, Expr: true},
-		Summary:  "Changes the HTTP method of the request to the backend.",
-		Page:     "set-method-policy",
+		Name:           "set-method",
+		Sections:       policy.InInbound | policy.InOnError,
+		Scopes:         policy.AllScopes,
+		NotOnHandshake: true,
+		Text:           policy.Text{Allowed: true, Required: true, Expr: true},
+		Summary:        "Changes the HTTP method of the request to the backend.",
+		Page:           "set-method-policy",
 		Notes: []string{
 			"The body stays as it is: a GET turned into a POST has none until set-body gives it one.",
 			"Methods are case-sensitive and sent as written.",

@@ -32,7 +32,7 @@ func (l *loader) readAPIs(dir string) {
 		s.add(name)
 		props := f.properties(over, "apiInformation.json")
 		a, ok := l.api(f, name, props)
-		spec := l.specification(f, name, s)
+		spec := l.definition(f, a, name, s)
 		a.Operations = spec.result.Operations
 		a.Policy = l.policy(f, over.sub("policies"), f.res+"/policies/policy", s)
 		l.readOperations(f, a, spec, over.sub("operations"), s)
@@ -68,7 +68,7 @@ func (l *loader) api(f *folder, name string, props *tree.Node) (*model.API, bool
 	a.Type = strings.ToLower(r.String("type"))
 	a.Type = cmp.Or(a.Type, strings.ToLower(r.String("apiType")), "http")
 	if a.Protocols = r.Strings("protocols"); len(a.Protocols) == 0 {
-		a.Protocols = []string{"https"}
+		a.Protocols = defaultProtocols(a.Type)
 	}
 	a.SubscriptionRequired = r.Bool("subscriptionRequired", true)
 	l.keyNames(a, r.Sub("subscriptionKeyParameterNames"))

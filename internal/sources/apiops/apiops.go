@@ -23,6 +23,8 @@ type Options struct {
 	Tokens func(name string) (string, bool)
 	// ServiceName wins over apimServiceName of the override files.
 	ServiceName string
+	// Cache makes loads that follow one another cheap; nil = none.
+	Cache *Cache
 }
 
 // Load reads the configuration in folder dir. The snapshot is complete only
@@ -60,6 +62,7 @@ type loader struct {
 	dirs         map[string]bool     // as shown in findings
 	ids          map[string][]string // ids found, by kind; for did-you-mean
 	sums         map[*model.API]*sum // content of each API
+	converted    map[specKey]*conversion
 }
 
 func newLoader(fsys fs.FS, opts Options) *loader {
@@ -68,7 +71,7 @@ func newLoader(fsys fs.FS, opts Options) *loader {
 	}
 	return &loader{
 		fs: fsys, opts: opts, snap: &model.Snapshot{},
-		files: map[string]bool{}, dirs: map[string]bool{}, ids: map[string][]string{}, sums: map[*model.API]*sum{},
+		files: map[string]bool{}, dirs: map[string]bool{}, ids: map[string][]string{}, sums: map[*model.API]*sum{}, converted: map[specKey]*conversion{},
 	}
 }
 
@@ -82,6 +85,7 @@ func (l *loader) run() (*model.Snapshot, diag.List, Listing) {
 	l.finishAPIs()
 	l.settleReferences()
 	l.reportUnusedOverrides()
+	l.opts.Cache.keep(l.converted)
 	l.out.Sort()
 	return l.snap, l.out, l.listing()
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -28,14 +29,18 @@ func readLimited(open func() (fs.File, error)) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
+	var size int64
+	if info, err := f.Stat(); err == nil { // the size is a hint: the file may grow under the hand
+		size = min(max(info.Size(), 0), maxFile)
+	}
+	data := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	if _, err := data.ReadFrom(io.LimitReader(f, maxFile+1)); err != nil {
 		return nil, err
 	}
-	if len(data) > maxFile {
+	if data.Len() > maxFile {
 		return nil, errTooLarge
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 // shown is the name of a file or folder as people know it.
@@ -194,6 +199,7 @@ func (l *loader) each(parent, resKind string, do func(f *folder, id string)) {
 		res := resKind + "/" + id
 		l.checkID(resKind, id, res, l.shown(path.Join(parent, id)))
 		l.ids[resKind] = append(l.ids[resKind], id)
+		runtime.Gosched() // a load takes long; requests that wait for the processor go first
 		do(l.open(path.Join(parent, id), res), id)
 	}
 	list.rest()

@@ -1,6 +1,7 @@
 package apiops
 
 import (
+	"crypto/sha256"
 	"path"
 	"strings"
 
@@ -53,9 +54,10 @@ func (l *loader) convert(name, api, res string, s *sum) specification {
 	if !ok {
 		return specification{}
 	}
-	result, findings := openapi.Convert(openapi.Document{Data: data, File: l.shown(name), APIName: api})
+	sum := sha256.Sum256(data)
+	result, findings := l.convertOnce(openapi.Document{Data: data, File: l.shown(name), APIName: api}, sum)
 	l.out = append(l.out, findings...)
-	s.add("specification", l.shown(name), string(data))
+	s.add("specification", l.shown(name), string(sum[:]))
 	return specification{result: result, complete: !findings.HasErrors()}
 }
 

@@ -107,7 +107,9 @@ func (a *answer) announced(list string) {
 func (u *upstream) accept(a *answer) (*wire.Incoming, error) {
 	a.ctx, a.pool, a.pump = u.ctx, u.pool, u.pump
 	u.pump = nil
-	a.Body, a.Trailer = a, a.trailer
+	if a.Body = a; a.state == bodyChunked {
+		a.Trailer = a.trailer
+	}
 	if a.Status == 101 {
 		return a.switched(u)
 	}
@@ -133,15 +135,29 @@ func (a *answer) switched(u *upstream) (*wire.Incoming, error) {
 
 // Next implements wire.Chunks.
 func (a *answer) Next() ([]byte, error) {
-	if len(a.piece) > 0 {
-		p := a.piece
-		a.piece = nil
-		return p, a.ended
-	}
-	if a.ended != nil {
-		return nil, a.ended
+	if p, err := a.rest(maxPiece); len(p) > 0 || err != nil {
+		return p, err
 	}
 	return a.next()
+}
+
+// maxPiece is more than a buffer holds.
+const maxPiece = 1 << 30
+
+// rest takes up to n bytes that an earlier Read has left, and the end when
+// nothing is left behind them.
+func (a *answer) rest(n int) ([]byte, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return nil, a.closedError()
+	}
+	n = min(n, len(a.piece))
+	p := a.piece[:n]
+	if a.piece = a.piece[n:]; len(a.piece) > 0 {
+		return p, nil
+	}
+	return p, a.ended
 }
 
 // Read implements io.Reader.
@@ -149,20 +165,21 @@ func (a *answer) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if len(a.piece) == 0 {
-		if a.ended != nil {
-			return 0, a.ended
-		}
-		piece, err := a.next()
-		if a.piece = piece; err != nil && err != io.EOF {
-			return 0, err
-		}
+	piece, err := a.rest(len(p))
+	if len(piece) > 0 || err != nil {
+		return copy(p, piece), err
 	}
-	n := copy(p, a.piece)
-	if a.piece = a.piece[n:]; len(a.piece) > 0 {
+	piece, err = a.next()
+	n := copy(p, piece)
+	if n < len(piece) {
+		a.mu.Lock()
+		if !a.closed {
+			a.piece = piece[n:]
+		}
+		a.mu.Unlock()
 		return n, nil
 	}
-	return n, a.ended
+	return n, err
 }
 
 // next reads the next piece, unless the body has been closed meanwhile.
@@ -260,6 +277,11 @@ func (a *answer) done(err error) error {
 	left := u.detachCtx()
 	if err != io.EOF {
 		a.ended = a.broke(ctx, err)
+		if a.closed {
+			// Whoever called Next may still look at the memory: it is left to
+			// the collector and not used again.
+			_ = u.sock.detach()
+		}
 		u.drop()
 		a.endPump()
 		return a.ended
@@ -304,9 +326,9 @@ func (a *answer) Close() error {
 	a.mu.Lock()
 	if !a.closed && !a.reading && a.held != nil {
 		a.pool.put(a.held)
-		a.held, a.piece = nil, nil
+		a.held = nil
 	}
-	a.closed = true
+	a.closed, a.piece = true, nil
 	u, reading := a.u, a.reading
 	if u != nil && reading {
 		u.abort() // its reader ends the call

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"net/netip"
 	"runtime/debug"
@@ -81,7 +80,7 @@ func (c *conn) secure() bool {
 
 // sockOver puts TLS between the connection and what was read so far: nothing.
 func (c *conn) sockOver(t *tls.Conn) {
-	c.nc, c.to, c.raw = t, t, nil
+	c.nc, c.raw = t, nil
 }
 
 // handOver gives the connection to the engine that speaks HTTP/2.
@@ -132,7 +131,8 @@ func (c *conn) readHead() (string, bool) {
 			wait, c.fresh = c.s.cfg.ReadHeaderTimeout, false
 		}
 		c.readWithin(time.Now(), wait)
-		if c.fill() != nil {
+		// killIdle may have come before the deadline, which has undone it.
+		if c.isClosed() || c.fill() != nil {
 			return "", false
 		}
 	}
@@ -233,7 +233,7 @@ func (c *conn) parse(head string) error {
 		return errConnect
 	}
 	path, authority, ok := wire.OriginForm(target)
-	if !ok {
+	if !ok || authority == "" && target[0] != '/' {
 		return errStartLine
 	}
 	if f.hosts != 1 || !wire.ValidHost(f.host) || authority != "" && !strings.EqualFold(authority, f.host) {
@@ -440,23 +440,6 @@ func (c *conn) refuse(err error) {
 	if _, err := c.nc.Write(append(b, text...)); err == nil {
 		c.linger()
 	}
-}
-
-const (
-	lingerTime  = 500 * time.Millisecond
-	lingerBytes = 1 << 20
-)
-
-// linger closes the sending side and reads on for a moment: closing a socket
-// with unread bytes resets it, and the reset would destroy the answer on its
-// way to a client that is still sending.
-func (c *conn) linger() {
-	half, ok := c.nc.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
-		return
-	}
-	_ = c.nc.SetReadDeadline(time.Now().Add(lingerTime))
-	_, _ = io.CopyN(io.Discard, c.nc, lingerBytes)
 }
 
 // cut makes the end of a broken answer visible where only closing ends it: by

@@ -322,5 +322,29 @@ func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 // validTarget refuses white space and control bytes. Bytes above ASCII pass:
 // clients that do not encode them exist, and every server reads them alike.
 func validTarget(t string) bool {
-	return wire.ValidValue(t) && strings.IndexByte(t, ' ') < 0 && strings.IndexByte(t, '\t') < 0
+	if !wire.ValidValue(t) || strings.IndexByte(t, ' ') >= 0 || strings.IndexByte(t, '\t') >= 0 {
+		return false
+	}
+	path, _, _ := strings.Cut(t, "?")
+	return validEscapes(path)
+}
+
+// validEscapes refuses a percent sign without two digits behind it, which each
+// server on the way would read in its own way. Queries are left alone: clients
+// that send "100%" there exist.
+func validEscapes(path string) bool {
+	for {
+		i := strings.IndexByte(path, '%')
+		if i < 0 {
+			return true
+		}
+		if i+2 >= len(path) || !isHexDigit(path[i+1]) || !isHexDigit(path[i+2]) {
+			return false
+		}
+		path = path[i+3:]
+	}
+}
+
+func isHexDigit(c byte) bool {
+	return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }

@@ -186,7 +186,7 @@ func (h *host) unused(now time.Time, timeout time.Duration) bool {
 // taken for the next answer.
 func (u *upstream) usable(now time.Time) bool {
 	cfg := &u.h.t.cfg
-	return now.Sub(u.idleSince) < cfg.IdleTimeout && !u.aged(now) && !u.readable()
+	return now.Sub(u.idleSince) < cfg.IdleTimeout && !u.aged(now) && !u.stale()
 }
 
 func (u *upstream) aged(now time.Time) bool {

@@ -20,6 +20,7 @@ type pump struct {
 	body  io.Reader
 	left  int64 // -1 = unknown, sent chunked
 	bytes []byte
+	size  [24]byte      // of a chunk, as text
 	gone  chan struct{} // closed when the pump has ended
 
 	mu    sync.Mutex
@@ -89,7 +90,6 @@ func (p *pump) send(piece []byte, last bool) bool {
 	if p.left >= 0 {
 		return len(piece) == 0 || p.sent(p.u.write(piece))
 	}
-	var size [24]byte
 	end := crlf
 	if last {
 		end = []byte("\r\n0\r\n\r\n")
@@ -97,7 +97,7 @@ func (p *pump) send(piece []byte, last bool) bool {
 	if len(piece) == 0 {
 		return !last || p.sent(p.u.write(end[2:]))
 	}
-	head := append(strconv.AppendUint(size[:0], uint64(len(piece)), 16), "\r\n"...)
+	head := append(strconv.AppendUint(p.size[:0], uint64(len(piece)), 16), "\r\n"...)
 	return p.sent(p.u.write(head, piece, end))
 }
 

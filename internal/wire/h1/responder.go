@@ -205,7 +205,7 @@ func (r *responder) send() error {
 	var err error
 	if len(r.p) > 0 {
 		r.c.writeWithin(time.Now(), r.c.s.cfg.WriteTimeout)
-		_, err = r.c.to.Write(r.p)
+		_, err = r.c.write(r.p)
 	}
 	r.drop()
 	if err != nil {

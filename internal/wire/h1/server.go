@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,6 +42,7 @@ type Server struct {
 // NewServer returns a server that is not listening yet.
 func NewServer(cfg wire.ServerConfig, h wire.Handler) *Server {
 	cfg.Fill()
+	cfg.TLS = offering(cfg.TLS, "h2", "http/1.1")
 	s := &Server{cfg: cfg, handler: h, listeners: make(map[net.Listener]struct{}), conns: make(map[*conn]struct{})}
 	if cfg.TLS != nil || cfg.H2C {
 		s.h2 = std.NewServer(cfg, h)
@@ -147,6 +149,11 @@ func (s *Server) drain(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
+	select {
+	case <-empty: // both at once
+		return nil
+	default:
+	}
 	s.each(func(c *conn) { c.giveUp(wire.ErrDraining) })
 	last := time.NewTimer(lastWords)
 	defer last.Stop()
@@ -205,6 +212,21 @@ func (s *Server) Close() error {
 		return s.h2.Close()
 	}
 	return nil
+}
+
+// offering adds protocols to those that a TLS configuration negotiates.
+func offering(c *tls.Config, protocols ...string) *tls.Config {
+	if c == nil {
+		return nil
+	}
+	c = c.Clone()
+	c.NextProtos = slices.Clone(c.NextProtos)
+	for _, p := range protocols {
+		if !slices.Contains(c.NextProtos, p) {
+			c.NextProtos = append(c.NextProtos, p)
+		}
+	}
+	return c
 }
 
 // handshake makes a connection a TLS one. Those that speak HTTP/2 are served by

@@ -8,6 +8,7 @@ import (
 	"os"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 // sock is a connection that reads into pooled memory. While it waits for bytes
@@ -15,7 +16,6 @@ import (
 // it is readable, and memory is taken only then.
 type sock struct {
 	nc   net.Conn
-	to   net.Conn        // what is written to: the socket itself where raw is
 	raw  syscall.RawConn // nil where bytes are not read from the socket itself (TLS)
 	pool *buffers
 
@@ -30,15 +30,16 @@ type sock struct {
 	readBy  time.Time // the deadline set for reads, zero for none
 	writeBy time.Time
 
-	out     []byte // rest of a write that must not wait
-	wrote   int
+	vec     [3]syscall.Iovec
+	out     []syscall.Iovec // what is left of vec to send
+	sent    int64
+	wait    bool
 	outErr  error
 	writeFn func(fd uintptr) bool
-	vec     [3][]byte
-	bufs    net.Buffers
 
 	peekFn func(fd uintptr)
 	one    [1]byte
+	peeked syscall.Errno
 }
 
 // wrapped is implemented by connections that stand for another one: those of
@@ -83,10 +84,7 @@ func readSocketOf(c net.Conn) syscall.RawConn {
 }
 
 func (s *sock) init(c net.Conn, raw syscall.RawConn, pool *buffers) {
-	s.nc, s.to, s.raw, s.pool = c, c, raw, pool
-	if raw != nil {
-		s.to = innermost(c)
-	}
+	s.nc, s.raw, s.pool = c, raw, pool
 	s.readFn, s.writeFn, s.peekFn = s.tryRead, s.tryWrite, s.peek
 }
 
@@ -203,9 +201,10 @@ func (s *sock) tryRead(fd uintptr) bool {
 		s.r, s.w = 0, 0
 	}
 	for {
-		s.n, s.err = syscall.Read(int(fd), s.buf.b[s.w:])
-		switch s.err {
-		case nil:
+		n, e := sysRead(fd, s.buf.b[s.w:])
+		switch e {
+		case 0:
+			s.n, s.err = n, nil
 			return true
 		case syscall.EINTR:
 			continue
@@ -216,7 +215,7 @@ func (s *sock) tryRead(fd uintptr) bool {
 			}
 			return false
 		}
-		s.n, s.err = 0, os.NewSyscallError("read", s.err)
+		s.n, s.err = 0, os.NewSyscallError("read", e)
 		return true
 	}
 }
@@ -227,15 +226,11 @@ func (s *sock) readable() bool {
 	if s.raw == nil {
 		return false
 	}
-	s.err = nil
-	if s.raw.Control(s.peekFn) != nil {
-		return true
-	}
-	return s.err != syscall.EAGAIN
+	return s.raw.Control(s.peekFn) != nil || s.peeked != syscall.EAGAIN
 }
 
 func (s *sock) peek(fd uintptr) {
-	_, _, s.err = syscall.Recvfrom(int(fd), s.one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	s.peeked = sysPeek(fd, s.one[:])
 }
 
 // longWait is from where on a deadline need not be exact.
@@ -283,18 +278,33 @@ func (s *sock) writeForever() {
 // write sends the parts as one: with writev on a socket, and joined for TLS,
 // where every write is a record of its own. It returns how much has left.
 func (s *sock) write(parts ...[]byte) (int64, error) {
-	if len(parts) == 1 {
-		n, err := s.to.Write(parts[0])
+	switch {
+	case s.raw != nil:
+		n := 0
+		for _, p := range parts {
+			if len(p) > 0 {
+				s.vec[n] = iovec(p)
+				n++
+			}
+		}
+		return s.writeVec(n, true)
+	case len(parts) == 1:
+		n, err := s.nc.Write(parts[0])
 		return int64(n), err
 	}
-	if s.raw == nil {
-		return s.writeJoined(parts)
+	return s.writeJoined(parts)
+}
+
+// writeVec sends s.vec[:n]; wait = until all of it has left.
+func (s *sock) writeVec(n int, wait bool) (int64, error) {
+	s.out, s.sent, s.wait, s.outErr = s.vec[:n], 0, wait, nil
+	err := s.raw.Write(s.writeFn)
+	if err == nil {
+		err = s.outErr
 	}
-	n := copy(s.vec[:], parts)
-	s.bufs = s.vec[:n]
-	sent, err := s.bufs.WriteTo(s.to)
-	clear(s.vec[:])
-	return sent, err
+	clear(s.vec[:n])
+	s.out = nil
+	return s.sent, err
 }
 
 func (s *sock) writeJoined(parts [][]byte) (sent int64, err error) {
@@ -308,7 +318,7 @@ func (s *sock) writeJoined(parts [][]byte) (sent int64, err error) {
 	flush := func(p []byte) {
 		if err == nil && len(p) > 0 {
 			var n int
-			n, err = s.to.Write(p)
+			n, err = s.nc.Write(p)
 			sent += int64(n)
 		}
 	}
@@ -330,30 +340,51 @@ func (s *sock) writeJoined(parts [][]byte) (sent int64, err error) {
 // writeNow sends what the socket takes without waiting and returns how much
 // that was.
 func (s *sock) writeNow(p []byte) (int, error) {
-	s.out, s.wrote, s.outErr = p, 0, nil
-	err := s.raw.Write(s.writeFn)
-	s.out = nil
-	if err == nil {
-		err = s.outErr
-	}
-	return s.wrote, err
+	s.vec[0] = iovec(p)
+	n, err := s.writeVec(1, false)
+	return int(n), err
 }
 
+func iovec(p []byte) syscall.Iovec {
+	return syscall.Iovec{Base: unsafe.SliceData(p), Len: uint64(len(p))}
+}
+
+func bytesOf(v *syscall.Iovec) []byte { return unsafe.Slice(v.Base, v.Len) }
+
+// tryWrite is called by the runtime when the socket may be writable.
 func (s *sock) tryWrite(fd uintptr) bool {
-	for s.wrote < len(s.out) {
-		n, err := syscall.Write(int(fd), s.out[s.wrote:])
-		switch {
-		case err == syscall.EINTR:
-		case err == syscall.EAGAIN:
-			return true
-		case err != nil:
-			s.outErr = os.NewSyscallError("write", err)
-			return true
+	for len(s.out) > 0 {
+		var n int
+		var e syscall.Errno
+		if len(s.out) == 1 {
+			n, e = sysWrite(fd, bytesOf(&s.out[0]))
+		} else {
+			n, e = sysWritev(fd, s.out)
+		}
+		switch e {
+		case 0:
+			s.sent += int64(n)
+			s.advance(n)
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return !s.wait
 		default:
-			s.wrote += n
+			s.outErr = os.NewSyscallError("write", e)
+			return true
 		}
 	}
 	return true
+}
+
+// advance takes n bytes off the front of what is to be sent.
+func (s *sock) advance(n int) {
+	for len(s.out) > 0 && n >= int(s.out[0].Len) {
+		n -= int(s.out[0].Len)
+		s.out = s.out[1:]
+	}
+	if n > 0 {
+		s.out[0] = iovec(bytesOf(&s.out[0])[n:])
+	}
 }
 
 // past is a deadline that has gone by: setting it wakes a blocked call.

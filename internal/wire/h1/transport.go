@@ -94,7 +94,9 @@ func sendable(out *wire.Outgoing) error {
 	case !wire.ValidName(out.Method):
 		return fail("method %q cannot be sent", out.Method)
 	case !validTarget(out.Target) || out.Target == "" || out.Target[0] != '/' && out.Target != "*":
-		return fail("request target %q cannot be sent", out.Target)
+		return fail("the request target cannot be sent") // it may hold a key
+	case !wire.ValidValue(out.Upgrade):
+		return fail("the protocol %q cannot be sent", out.Upgrade)
 	case !wire.ValidValue(out.Host) || !wire.ValidValue(out.Authority):
 		return fail("host %q cannot be sent", out.Host)
 	}

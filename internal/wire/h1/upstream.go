@@ -299,6 +299,9 @@ func (u *upstream) headText() (string, error) {
 	for {
 		if b := u.unread(); len(b) > 0 {
 			n, err := scan.next(b, 8<<10, int(u.h.t.cfg.MaxReplyHeader))
+			if errors.Is(err, errTargetTooLong) { // of a status line
+				err = errHeadTooLarge
+			}
 			if err != nil {
 				return "", err
 			}

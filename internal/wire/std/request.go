@@ -18,7 +18,7 @@ func (s *Server) admit(q *wire.Request, r *http.Request) int {
 	}
 	// net/http has put the authority of an absolute form into Host.
 	target, _, ok := wire.OriginForm(r.RequestURI)
-	if !ok || !wire.ValidHost(r.Host) {
+	if !ok || !wire.ValidHost(r.Host) || r.ProtoMajor == 2 && !strict2(r) {
 		return http.StatusBadRequest
 	}
 	header, size := headerOf(r.Header)

@@ -8,7 +8,7 @@ import (
 )
 
 // lastWords is how long handlers may go on after Shutdown has cancelled them.
-const lastWords = 500 * time.Millisecond
+const lastWords = 2 * time.Second
 
 // Shutdown stops accepting and waits for running requests and streams. When ctx
 // ends first it cancels them with wire.ErrDraining, a moment later closes their
