@@ -20,10 +20,12 @@ func (c *call) end() {
 	}
 	status, observed := c.endSocket(status, total)
 	c.metrics.Observe(status, observed, max(c.Timing.FirstOut-c.Timing.Backend, 0), c.Timing.Backend, reason)
+	c.metrics.CountTokens(c.tokens())
 	if c.g.cfg.AccessLog {
 		telemetry.Access(c.g.cfg.Log, c.record(status, total))
 	}
 	if c.Trace != nil {
+		c.Trace.Timing = c.timing(total)
 		c.g.cfg.Traces.Finish(c.Trace, status)
 	}
 	if c.stopLate != nil {

@@ -122,9 +122,6 @@ func (c *call) outgoing(o exchange.ForwardOptions) (*wire.Outgoing, *exchange.Fa
 	if limit := c.g.cfg.MaxRequestBody; limit > 0 && out.ContentLength < 0 {
 		out.Body = &limitedBody{r: out.Body, left: limit}
 	}
-	if c.g.cfg.AccessLog {
-		c.backendURL = out.Scheme + "://" + out.Authority + out.Target
-	}
 	return out, nil
 }
 

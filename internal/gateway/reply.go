@@ -38,6 +38,9 @@ func (c *call) reply() {
 		tw.AnnounceTrailers(r.TrailerNames)
 	}
 	c.Timing.FirstOut = time.Since(c.Start)
+	if c.g.cfg.ServerTiming {
+		r.Header.Add("Server-Timing", c.timing(c.Timing.FirstOut).ServerTiming())
+	}
 	c.headSent = true
 	if err := c.w.WriteHead(r.Status, r.Reason, r.Header, length); err != nil {
 		c.clientGone(err)

@@ -28,9 +28,8 @@ type call struct {
 	key         string // subscription key sent, for masking and stripping
 	sent        int64  // body bytes towards the client
 	headSent    bool
-	away        bool   // a redirect has led to another host than the target
-	flush       bool   // pass every chunk of the response on at once
-	backendURL  string // for the access log
+	away        bool // a redirect has led to another host than the target
+	flush       bool // pass every chunk of the response on at once
 	backendCode int
 	out         wire.Outgoing // the message to the backend
 	metering    bool          // the answer may tell its usage

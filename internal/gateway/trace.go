@@ -152,7 +152,7 @@ func (c *call) record(status int, total time.Duration) telemetry.AccessRecord {
 	r := telemetry.AccessRecord{
 		Time: c.Start.Add(total), CorrelationID: c.ID, Method: c.In.Method, Scheme: c.In.Scheme, Host: c.In.Host, Target: c.ShowTarget(c.In.Target),
 		Protocol: c.In.Proto, TLSVersion: c.In.TLSVersion, Client: c.Client, Status: status, ResponseSize: c.sent, RequestSize: c.received(),
-		BackendStatus: c.backendCode, BackendTime: c.Timing.Backend, TotalTime: total, Timing: c.timing(total), Span: c.Span, Parent: c.Parent,
+		BackendStatus: c.backendCode, BackendTime: c.Timing.Backend, TotalTime: total, Timing: c.timing(total), Tokens: c.tokens(), Span: c.Span, Parent: c.Parent,
 	}
 	if c.out.Method != "" {
 		r.BackendScheme, r.BackendHost, r.BackendTarget = c.out.Scheme, c.out.Authority, c.ShowTarget(c.out.Target)

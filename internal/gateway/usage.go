@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"sallyport/internal/ai/usage"
+	"sallyport/internal/telemetry"
 	"sallyport/internal/wire"
 )
 
@@ -35,19 +35,19 @@ func (c *call) tapUsage(p []byte) {
 	}
 }
 
-// tokens are the counts that the answer reported.
-func (c *call) tokens() (usage.Counts, bool) {
+// tokens are the counts that the answer reported, zero when it has not.
+func (c *call) tokens() telemetry.Tokens {
 	if !c.metering {
-		return usage.Counts{}, false
+		return telemetry.Tokens{}
 	}
-	return c.usage.Counts()
+	n, _ := c.usage.Counts()
+	return telemetry.Tokens{Prompt: n.Prompt, Completion: n.Completion, Total: n.Total}
 }
 
 // readsOn reports whether the rest of an answer is read although its client
 // has left: only then its usage is known. It is switched on by a time.
 func (c *call) readsOn() bool {
-	_, known := c.tokens()
-	return c.metering && !known && c.g.cfg.ReadOn > 0
+	return c.metering && c.g.cfg.ReadOn > 0 && c.tokens() == telemetry.Tokens{}
 }
 
 // backendContext is the context of a call to a backend: that of the client, or,

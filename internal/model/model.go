@@ -204,9 +204,9 @@ const (
 type Subscription struct {
 	ID, DisplayName string
 	OwnerID         string // user id; "" = stand-alone
-	Scope           ScopeKind
 	ScopeID         string // product or API id for those scopes
 	State           SubscriptionState
+	Scope           ScopeKind // beside the next one: there may be a million of these
 	AllowTracing    bool
 	PrimaryKey      secret.Text
 	SecondaryKey    secret.Text

@@ -33,6 +33,7 @@ type AccessRecord struct {
 	BackendStatus                             int    // 0 = no answer
 	BackendTime                               time.Duration
 	Timing                                    Timing // the zero value is left out
+	Tokens                                    Tokens // the zero value is left out
 
 	Span      SpanContext // W3C trace context; zero = none
 	Parent    [8]byte     // span of the caller; zero = none
@@ -40,6 +41,19 @@ type AccessRecord struct {
 	// KeyQuery is the API's query parameter for the subscription key; its
 	// value is masked in the URLs, as are those of the usual names.
 	KeyQuery string
+}
+
+// Tokens are the counts that a language model reported in its answer; the
+// columns are those of Azure Monitor's ApiManagementGatewayLlmLog.
+type Tokens struct{ Prompt, Completion, Total int64 }
+
+// each calls f for every column.
+func (t Tokens) each(f func(name string, n int64)) {
+	if t != (Tokens{}) {
+		f("promptTokens", t.Prompt)
+		f("completionTokens", t.Completion)
+		f("totalTokens", t.Total)
+	}
 }
 
 // LastError is context.LastError of a failed request. Cause is for the
@@ -50,7 +64,7 @@ type LastError struct {
 }
 
 // accessAttrs is how many attributes a record has at most.
-const accessAttrs = 32
+const accessAttrs = 35
 
 // Access writes r as one line of level info. A logger of NewLogger whose format
 // is JSON gets the line from our own encoder, which writes what slog would
@@ -109,6 +123,7 @@ func (r *AccessRecord) attrs() []slog.Attr {
 		a.time("backendTime", r.BackendTime)
 	}
 	r.Timing.each(r.BackendScheme != "", a.time)
+	r.Tokens.each(func(name string, n int64) { a.list = append(a.list, slog.Int64(name, n)) })
 	if e := r.LastError; e != nil {
 		a.list = append(a.list, slog.Attr{Key: "lastError", Value: e.value()})
 	}

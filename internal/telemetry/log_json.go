@@ -88,6 +88,7 @@ func (l *line) access(r *AccessRecord) {
 		l.time("backendTime", r.BackendTime)
 	}
 	r.Timing.each(r.BackendScheme != "", l.time)
+	r.Tokens.each(l.number)
 	if r.LastError != nil {
 		l.lastError(r.LastError)
 	}

@@ -51,6 +51,9 @@ func randomRecord(rnd *rand.Rand, texts []string) AccessRecord {
 		r.Timing = Timing{dur(), dur(), dur(), dur(), dur(), dur(), dur()}
 	}
 	if rnd.IntN(2) == 0 {
+		r.Tokens = Tokens{rnd.Int64N(2), rnd.Int64(), rnd.Int64N(3)}
+	}
+	if rnd.IntN(2) == 0 {
 		r.Client = []netip.Addr{netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("::ffff:10.0.0.1"), netip.MustParseAddr(`fe80::1%"z\ne`)}[rnd.IntN(4)]
 	}
 	if rnd.IntN(2) == 0 {

@@ -117,6 +117,15 @@ func (m *Metrics) ConfigReload(r Reload) {
 type APIMetrics struct {
 	outcomes *series[outcome, atomic.Uint64]
 	steps    [3]histogram // total, gateway, backend
+	tokens   [2]atomic.Uint64
+}
+
+// CountTokens adds what the answer to one request reported.
+func (a *APIMetrics) CountTokens(t Tokens) {
+	if a != nil && t != (Tokens{}) {
+		a.tokens[0].Add(uint64(max(t.Prompt, 0)))
+		a.tokens[1].Add(uint64(max(t.Completion, 0)))
+	}
 }
 
 type outcome struct {

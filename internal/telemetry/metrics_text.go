@@ -25,6 +25,7 @@ var (
 	descSuccess    = desc("config_last_success_timestamp_seconds", "When a configuration was last accepted.")
 	descReload     = desc("config_reload_total", "Attempts to load the configuration by result.", "result")
 	descFindings   = desc("config_findings", "Findings of the last attempt by severity.", "severity")
+	descTokens     = desc("llm_tokens_total", "Tokens that models reported in their answers; type is prompt or completion.", "api", "type")
 	descLogDropped = desc("log_lines_dropped_total", "Log lines lost because the log could not be written fast enough.")
 	descBuild      = desc("build_info", "Always 1; the version is in the labels.", "version", "goversion")
 )
@@ -65,7 +66,7 @@ type exposition struct{ m *Metrics }
 func (e exposition) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descRequests, descDuration, descInFlight, descBackend, descServed, descServedFor,
-		descGeneration, descSuccess, descReload, descFindings, descLogDropped, descBuild,
+		descTokens, descGeneration, descSuccess, descReload, descFindings, descLogDropped, descBuild,
 	} {
 		ch <- d
 	}
@@ -102,6 +103,11 @@ func (e exposition) traffic(ch chan<- prometheus.Metric) {
 		}
 		for i, step := range steps {
 			distribution(ch, descDuration, &a.steps[i], id, step)
+		}
+		for i, kind := range [...]string{"prompt", "completion"} {
+			if n := a.tokens[i].Load(); n > 0 {
+				counter(ch, descTokens, n, id, kind)
+			}
 		}
 	})
 	e.m.backends.each(func(t target, n *atomic.Uint64) {

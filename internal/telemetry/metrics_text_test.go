@@ -13,6 +13,8 @@ func TestWriteText(t *testing.T) {
 	a := m.API("chat")
 	a.Observe(200, 12*time.Millisecond, 2*time.Millisecond, 10*time.Millisecond, "")
 	a.Observe(401, time.Millisecond, time.Millisecond, 0, "SubscriptionKeyInvalid")
+	a.CountTokens(Tokens{Prompt: 12, Completion: 3, Total: 15})
+	a.CountTokens(Tokens{})
 	m.API("").Observe(404, time.Millisecond, time.Millisecond, 0, "OperationNotFound")
 	m.API("silent")
 	m.Backend("foundry", 200)
@@ -57,6 +59,8 @@ func expositionLines() []string {
 		`sallyport_config_last_success_timestamp_seconds 1.767323045e+09`,
 		`sallyport_config_reload_total{result="accepted"} 1`,
 		`sallyport_config_reload_total{result="rejected"} 1`,
+		`sallyport_llm_tokens_total{api="chat",type="completion"} 3`,
+		`sallyport_llm_tokens_total{api="chat",type="prompt"} 12`,
 		`sallyport_log_lines_dropped_total 4`,
 		`sallyport_request_duration_seconds_sum{api="",step="backend"} 0`,
 		`sallyport_request_duration_seconds_count{api="",step="backend"} 0`,

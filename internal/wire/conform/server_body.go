@@ -243,7 +243,9 @@ func bodyCut(t *testing.T, e Engine) {
 		p := s.dial()
 		p.send(text)
 		p.closeWrite()
-		if err := await(t, "the error", errs); err == nil || wire.KindOf(err) != wire.KindAborted {
+		inTrailer := strings.Contains(text, "\r\n0\r\n") // where half a line is no line either
+		err, kind := await(t, "the error", errs), wire.KindAborted
+		if k := wire.KindOf(err); err == nil || k != kind && !(inTrailer && k == wire.KindProtocol) {
 			t.Errorf("%.90q: read ended with %v (kind %d)", text, err, wire.KindOf(err))
 		}
 		_, _ = p.rest()

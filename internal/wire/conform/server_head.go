@@ -193,7 +193,8 @@ func headLimits(t *testing.T, e Engine) {
 		p := s.dial()
 		go p.trySend("GET " + tc.target + " HTTP/1.1\r\nHost: h\r\n" + tc.lines + "\r\n")
 		m := p.answer("GET")
-		if m.status() != tc.status || m.closes() != (tc.status != 200) {
+		far := len(tc.target) > 50_000 && m.status() == 431 // the whole head is too large then, too
+		if m.status() != tc.status && !far || m.closes() != (tc.status != 200) {
 			t.Errorf("%s: %s %q", tc.name, m.Start, m.Header)
 		}
 	}

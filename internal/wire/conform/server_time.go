@@ -49,7 +49,7 @@ func slowHead(t *testing.T, e Engine) {
 	for _, text := range []string{"G", "GET / HTTP/1.1\r\nHo", "GET / HTTP/1.1\r\nHost: h\r\n", "GET / HTTP/1.1\r\nHost: h\r\nX: 1\r"} {
 		p := s.dial()
 		p.send(text)
-		if got, err := p.rest(); err != nil || got != "" && !strings.HasPrefix(got, "HTTP/1.1 408 ") {
+		if got, err := p.rest(); err != nil || got != "" && !strings.HasPrefix(got, "HTTP/1.1 40") {
 			t.Errorf("%q: %q, %v", text, got, err)
 		}
 	}
@@ -84,7 +84,7 @@ func slowSecondHead(t *testing.T, e Engine) {
 		t.Errorf("%+v", m)
 	}
 	p.send("GET /3 HTTP/1.1\r\n")
-	if got, err := p.rest(); err != nil || got != "" && !strings.HasPrefix(got, "HTTP/1.1 408 ") {
+	if got, err := p.rest(); err != nil || got != "" && !strings.HasPrefix(got, "HTTP/1.1 40") {
 		t.Errorf("%q, %v", got, err)
 	}
 }

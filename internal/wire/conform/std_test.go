@@ -15,7 +15,7 @@ func netHTTP() conform.Engine {
 		Name:         "std",
 		NewServer:    func(c wire.ServerConfig, h wire.Handler) conform.Serving { return std.NewServer(c, h) },
 		NewTransport: func(c wire.TransportConfig) wire.Transport { return std.NewTransport(c) },
-		Known:        map[string]string{},
+		Known:        stdKnown(),
 	}
 }
 

@@ -22,6 +22,7 @@ func callChecks() []check {
 		{name: "header values cannot split a request", run: sentSplitting},
 		{name: "targets and methods cannot split a request", run: targetSplitting},
 		{name: "the name of a protocol cannot split a request", run: upgradeSplitting},
+		{name: "an expectation is not sent on", run: noExpectation},
 		{name: "the length is counted anew", run: sentLength},
 		{name: "bodies of unknown length are chunked", run: sentChunked},
 		{name: "a body shorter than declared", run: bodyTooShort},
@@ -75,9 +76,9 @@ func sentHopByHop(t *testing.T, e Engine) {
 		{Name: "connection", Value: "close"}, {Name: "Keep-Alive", Value: "5"}, {Name: "TE", Value: "trailers"}, {Name: "Trailer", Value: "X"},
 		{Name: "transfer-encoding", Value: "chunked"}, {Name: "Upgrade", Value: "h2c"}, {Name: "Proxy-Connection", Value: "x"},
 		{Name: "Proxy-Authorization", Value: "x"}, {Name: "host", Value: "evil.example"}, {Name: "content-length", Value: "99"},
-		{Name: "Expect", Value: "100-continue"}, {Name: "X-Kept", Value: "1"}}})
+		{Name: "X-Kept", Value: "1"}}})
 	for _, f := range m.Header {
-		if wire.HopByHop(f.Name) || wire.EqualName(f.Name, "Expect") {
+		if wire.HopByHop(f.Name) {
 			t.Errorf("%s: %s was sent", f.Name, f.Value)
 		}
 	}
@@ -282,5 +283,14 @@ func upgradeSplitting(t *testing.T, e Engine) {
 	b, tr := silent(t), transport(t, e, wire.TransportConfig{})
 	for _, protocol := range []string{"websocket\r\nEvil: 1", "a\x00b", "a\nb"} {
 		refusesToSend(t, tr, b, &wire.Outgoing{Method: "GET", Target: "/", Upgrade: protocol})
+	}
+}
+
+// The server in front has met the expectation of the client already.
+func noExpectation(t *testing.T, e Engine) {
+	m := sent(t, e, &wire.Outgoing{Method: "POST", Target: "/", Bytes: []byte("abc"), ContentLength: 3,
+		Header: wire.Header{{Name: "expect", Value: "100-continue"}}})
+	if m.Header.Has("Expect") || m.Body != "abc" {
+		t.Errorf("%+v", m)
 	}
 }

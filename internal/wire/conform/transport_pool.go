@@ -121,7 +121,7 @@ func waitForConn(t *testing.T, e Engine) {
 		release <- struct{}{}
 	}
 	wg.Wait()
-	if n := b.conns.Load(); n != 2 {
+	if n := b.conns.Load(); n > 2 {
 		t.Errorf("%d connections, at most 2", n)
 	}
 }

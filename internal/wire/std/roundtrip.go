@@ -17,6 +17,9 @@ import (
 // An error with Op "read request body" means that the sender's body broke, not
 // the backend.
 func (t *Transport) RoundTrip(ctx context.Context, out *wire.Outgoing) (*wire.Incoming, error) {
+	if !oneTarget(out.Target) || !wire.ValidValue(out.Host) {
+		return nil, &wire.Error{Kind: wire.KindProtocol, Op: "send request", Err: errTarget}
+	}
 	a := &answer{ctx: ctx}
 	if out.HeadTimeout <= 0 && out.Upgrade == "" {
 		if err := t.send(a, out); err != nil {

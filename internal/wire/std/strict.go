@@ -1,6 +1,7 @@
 package std
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -12,7 +13,7 @@ import (
 // authority, and a length that is none. Sent on over HTTP/1.1, each would be
 // read in two ways.
 func strict2(r *http.Request) bool {
-	if !wire.ValidValue(r.RequestURI) || strings.ContainsAny(r.RequestURI, " \t") {
+	if !oneTarget(r.RequestURI) {
 		return false
 	}
 	if hosts := r.Header["Host"]; len(hosts) > 1 || len(hosts) == 1 && !strings.EqualFold(hosts[0], r.Host) {
@@ -29,4 +30,12 @@ func isDecimal(s string) bool {
 		}
 	}
 	return s != "" && len(s) <= 18
+}
+
+var errTarget = errors.New("the request target cannot be sent")
+
+// oneTarget finds the targets that a request line can hold. net/http sends
+// others too: what stands behind a space would be the version.
+func oneTarget(t string) bool {
+	return wire.ValidValue(t) && !strings.ContainsAny(t, " \t") && (strings.HasPrefix(t, "/") || t == "*")
 }
