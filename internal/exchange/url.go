@@ -132,7 +132,7 @@ func QueryAdd(query, name, value string) string {
 // Such a path could climb out of the base path of a backend.
 func HasDotSegment(path string) bool {
 	if strings.ContainsAny(path, `%\`) {
-		path = strings.NewReplacer("%2e", ".", "%2f", "/", "%5c", "/", `\`, "/").Replace(strings.ToLower(path))
+		path = strings.NewReplacer("%2e", ".", "%2f", "/", "%5c", "/", "%3b", ";", `\`, "/").Replace(strings.ToLower(path))
 	}
 	if !strings.Contains(path, "/.") && !strings.HasPrefix(path, ".") {
 		return false
@@ -140,6 +140,7 @@ func HasDotSegment(path string) bool {
 	for path != "" {
 		var seg string
 		seg, path, _ = strings.Cut(path, "/")
+		seg, _, _ = strings.Cut(seg, ";") // servers of Java leave parameters of a segment out
 		if seg == "." || seg == ".." {
 			return true
 		}

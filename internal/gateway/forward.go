@@ -96,7 +96,9 @@ func (c *call) outgoing(o exchange.ForwardOptions) (*wire.Outgoing, *exchange.Fa
 	if n := len(x.Request.Header) + 4; cap(h) < n {
 		h = make(wire.Header, 0, n)
 	}
+	twins := false
 	for _, f := range x.Request.Header {
+		twins = twins || strings.IndexByte(f.Name, '_') >= 0
 		if wire.HopByHop(f.Name) || wire.EqualName(f.Name, "Content-Length") || wire.EqualName(f.Name, "Expect") || wire.EqualName(f.Name, "X-Forwarded-For") {
 			continue
 		}
@@ -111,6 +113,9 @@ func (c *call) outgoing(o exchange.ForwardOptions) (*wire.Outgoing, *exchange.Fa
 		if query, f = c.credentials(be, &h, query); f != nil {
 			return nil, f
 		}
+	}
+	if twins {
+		h = dropTwins(h, x.In.Header)
 	}
 	c.outHeader = h
 	out := &c.out

@@ -51,7 +51,7 @@ func (c *call) redirect(out *wire.Outgoing, location string, status int) error {
 	if u.Scheme != "http" && u.Scheme != "https" {
 		return fmt.Errorf("redirect to scheme %q", u.Scheme)
 	}
-	if u.Host != out.Authority {
+	if u.Host != out.Authority || u.Scheme != out.Scheme { // another scheme is another port, and perhaps one without TLS
 		out.Header = slices.DeleteFunc(out.Header, func(f headerField) bool { return c.CarriesCredential(f.Name) })
 		out.Host, c.away = "", true // nor are the TLS exceptions of the backend
 	}

@@ -32,6 +32,9 @@ func stdKnown() map[string]string {
 		"malformed answer: HTTP/2.0":                                          "net/http takes any version",
 		"malformed answer: length that differs by an underscore":              "net/http takes it for a header like others",
 	}
+	for _, name := range []string{"bytes behind an answer are nobody's answer", "an answer sent twice is used once", "answers longer than they say"} {
+		known[name] = "net/http gives a connection to the next call before it looks whether more has come, and may lose that race"
+	}
 	for _, name := range []string{"bare LF at the end", "bare LF after a header", "bare LF after the status line", "folded line", "name with a space",
 		"white space before the colon", "coding with white space before the colon"} {
 		known["malformed answer: "+name] = "net/textproto is as lax with answers as RFC 9112 allows"

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"net"
 	"testing"
 	"time"
 
@@ -122,13 +121,5 @@ func afterWaiting(t *testing.T, e Engine) {
 	p.send(get("/5")) // while /4 is being handled
 	if a, b := p.answer("GET").Body, p.answer("GET").Body; a != "/4" || b != "/5" {
 		t.Errorf("answers %s, %s", a, b)
-	}
-}
-
-// shrink makes the receive buffer of a client small, so that a server notices
-// soon that nobody reads.
-func shrink(c net.Conn) {
-	if tc, ok := c.(*net.TCPConn); ok {
-		_ = tc.SetReadBuffer(4096)
 	}
 }

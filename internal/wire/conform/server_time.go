@@ -145,7 +145,6 @@ func stuckReader(t *testing.T, e Engine) {
 		errs <- err
 	})
 	stuck, other := s.dial(), s.dial()
-	shrink(stuck.Conn)
 	stuck.send(get("/"))
 	if err := await(t, "the error", errs); wire.KindOf(err) != wire.KindTimeout {
 		t.Errorf("write to a client that does not read: %v (kind %d)", err, wire.KindOf(err))

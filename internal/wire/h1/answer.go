@@ -122,9 +122,13 @@ func (u *upstream) accept(a *answer) (*wire.Incoming, error) {
 // switched hands the connection over as a stream.
 func (a *answer) switched(u *upstream) (*wire.Incoming, error) {
 	ctx := a.ctx
-	if !u.detachCtx() {
+	if left := u.detachCtx(); !left || a.pump != nil && !a.pump.over() {
 		u.drop()
-		return nil, gaveUp(ctx, "round trip")
+		a.endPump()
+		if !left && ctx.Err() != nil {
+			return nil, gaveUp(ctx, "round trip")
+		}
+		return nil, &wire.Error{Kind: wire.KindProtocol, Op: "round trip", Err: fmt.Errorf("switched protocols before the request had ended: %w", errReply)}
 	}
 	u.readForever()
 	_ = u.nc.SetDeadline(time.Time{})
@@ -194,7 +198,11 @@ func (a *answer) next() ([]byte, error) {
 	p, err := a.read(a.u)
 	a.mu.Lock()
 	a.reading = false
+	left := a.closed && a.ended == nil
 	a.mu.Unlock()
+	if left { // Close has come as the piece did, and left the end to the reader
+		return nil, a.done(a.closedError())
+	}
 	return p, err
 }
 
@@ -289,7 +297,7 @@ func (a *answer) done(err error) error {
 	a.ended = io.EOF
 	clean := len(u.unread()) == 0
 	a.held = u.sock.detach() // the last piece lies in it
-	if a.pump != nil && !a.pump.over() {
+	if a.pump != nil && clean && !a.pump.finished() {
 		clean = false
 	}
 	if left && clean && a.reuse {
@@ -316,6 +324,8 @@ func (a *answer) broke(ctx context.Context, err error) error {
 		return gaveUp(ctx, "read body")
 	case errors.As(err, &known):
 		return err
+	case a.pump != nil && a.pump.senderBroke() != nil:
+		return a.pump.senderBroke()
 	}
 	return &wire.Error{Kind: readKind(err), Op: "read body", Err: err}
 }

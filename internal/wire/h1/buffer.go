@@ -11,6 +11,9 @@ const (
 	class64K
 	class256K // heads at their limit only
 	numClasses
+	// classOwn are buffers for heads beyond that, where a limit was raised;
+	// they are not kept.
+	classOwn = numClasses
 )
 
 func classSize(class int) int { return 4 << 10 << (2 * class) }
@@ -33,7 +36,7 @@ func (p *buffers) get(class int) *buffer {
 }
 
 func (p *buffers) put(b *buffer) {
-	if b != nil {
+	if b != nil && b.class < numClasses {
 		p.pools[b.class].Put(b)
 	}
 }

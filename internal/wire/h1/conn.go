@@ -16,9 +16,6 @@ import (
 	"sallyport/internal/wire"
 )
 
-// preface begins HTTP/2 connections (RFC 9113 §3.4).
-const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
 // conn is one connection of a client.
 type conn struct {
 	sock
@@ -30,7 +27,7 @@ type conn struct {
 
 	req    wire.Request
 	header wire.Header
-	body   inbound
+	body   *inbound
 	resp   responder
 	now    time.Time // when the running request began to arrive
 
@@ -39,16 +36,18 @@ type conn struct {
 	busy     bool // a request is being served
 	closed   bool
 	left     bool  // the client has ended its side
+	lost     bool  // the connection is broken both ways
 	giving   error // the server gives up
 	hijacked bool
 	isStream bool
 	fresh    bool // no request yet
+	blank    bool // an empty line came before the request
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{s: s, fresh: true, scheme: "http", remote: wire.AddrPort(nc.RemoteAddr()), local: wire.AddrPort(nc.LocalAddr())}
 	c.init(nc, readSocketOf(nc), &s.pool)
-	c.resp.c, c.body.c = c, c
+	c.resp.c, c.body = c, &inbound{c: c}
 	return c
 }
 
@@ -62,35 +61,6 @@ func (c *conn) serve() {
 	}
 }
 
-// secure does the TLS handshake; false when there is nothing more to do here.
-func (c *conn) secure() bool {
-	t, err := c.s.handshake(c.nc)
-	if err != nil {
-		return false
-	}
-	state := t.ConnectionState()
-	if state.NegotiatedProtocol == "h2" {
-		c.handOver(t)
-		return false
-	}
-	c.sockOver(t)
-	c.scheme, c.tlsVersion = "https", wire.TLSVersion(state.Version)
-	return true
-}
-
-// sockOver puts TLS between the connection and what was read so far: nothing.
-func (c *conn) sockOver(t *tls.Conn) {
-	c.nc, c.raw = t, nil
-}
-
-// handOver gives the connection to the engine that speaks HTTP/2.
-func (c *conn) handOver(nc net.Conn) {
-	c.mu.Lock()
-	c.hijacked = true
-	c.mu.Unlock()
-	c.s.h2.ServeConn(nc)
-}
-
 // end closes the connection, unless it belongs to somebody else by now.
 func (c *conn) end() {
 	c.unwatch()
@@ -101,7 +71,7 @@ func (c *conn) end() {
 	if !taken {
 		_ = c.nc.Close()
 	}
-	if c.buf != nil {
+	if c.buf != nil && !c.isStream { // a stream may still be read from
 		c.pool.put(c.detach())
 	}
 }
@@ -156,6 +126,7 @@ func (c *conn) readHead() (string, bool) {
 			}
 			text := string(b[:n])
 			c.use(n)
+			c.release() // the wait for an answer may be long
 			return text, true
 		}
 		if !slow { // rare: a head in several packets
@@ -176,26 +147,14 @@ func (c *conn) readHead() (string, bool) {
 // skipBlank takes off one empty line in front of a request (RFC 9112 §2.2).
 func (c *conn) skipBlank(b []byte) bool {
 	if len(b) >= 2 && b[0] == '\r' && b[1] == '\n' {
-		if c.body.blank {
+		if c.blank {
 			return false
 		}
-		c.body.blank = true
+		c.blank = true
 		c.use(2)
 		return true
 	}
 	return false
-}
-
-// isPreface hands connections that begin with HTTP/2 to the other engine.
-func (c *conn) isPreface(b []byte) bool {
-	if len(b) < len("PRI * HTTP/2.0\r\n\r\n") || b[0] != 'P' || !bytes.HasPrefix(b, []byte(preface[:18])) || !c.s.cfg.H2C || c.s.cfg.TLS != nil {
-		return false
-	}
-	read := append([]byte(nil), b...)
-	c.readForever()
-	c.unwatch()
-	c.handOver(&prefixed{Conn: c.nc, read: read})
-	return true
 }
 
 // begin marks the connection busy; false when the server is closing it.
@@ -207,7 +166,7 @@ func (c *conn) begin() bool {
 	}
 	c.busy = true
 	c.now = time.Now()
-	c.body.blank = false
+	c.blank = false
 	return true
 }
 
@@ -253,7 +212,7 @@ func (c *conn) parse(head string) error {
 	}
 	c.body.start(&f)
 	if c.body.state != bodyNone {
-		c.req.Body, c.req.ContentLength = &c.body, f.length
+		c.req.Body, c.req.ContentLength = c.body, f.length
 	}
 	c.resp.start(method == "HEAD", old, f.close || old && !f.keep)
 	return nil
@@ -277,20 +236,39 @@ func (c *conn) serveRequest() bool {
 	}
 	c.s.active.Add(-1)
 	c.closeScope(scope)
-	c.header = c.header[:len(c.header):cap(c.header)]
-	clear(c.header[:cap(c.header)])
-	c.header = c.header[:0]
+	left := c.body.rest()
+	c.forgetRequest()
 	switch {
 	case c.resp.stream != nil:
 		return false
 	case err != nil || c.resp.aborted:
 		c.cut()
 		return false
-	case c.body.rest():
+	case left || c.resp.close && (len(c.unread()) > 0 || c.readable()):
 		c.linger()
 		return false
 	}
 	return !c.resp.close && c.rest()
+}
+
+// maxKeptHeaders is how many header lines an idle connection keeps memory for.
+const maxKeptHeaders = 64
+
+// forgetRequest lets go of the request. Its body is not used again: a
+// transport may still hold it, and would read or close that of the next one.
+func (c *conn) forgetRequest() {
+	if c.req.Body != nil {
+		c.mu.Lock()
+		c.body = &inbound{c: c, eof: true}
+		c.mu.Unlock()
+	}
+	c.req = wire.Request{}
+	if cap(c.header) > maxKeptHeaders {
+		c.header = nil
+		return
+	}
+	clear(c.header[:cap(c.header)])
+	c.header = c.header[:0]
 }
 
 // run calls the handler and catches its panic.
@@ -323,13 +301,13 @@ func (c *conn) openScope() *scope {
 	if c.closed {
 		return nil
 	}
-	if c.scope == nil {
+	if c.scope == nil || c.scope.Err() != nil { // it may have ended between two requests
 		c.scope = new(scope)
 	}
 	switch {
 	case c.giving != nil:
 		c.scope.end(c.giving)
-	case c.left && c.body.complete():
+	case c.lost || c.left && c.body.complete():
 		c.scope.end(wire.ErrClientGone)
 	}
 	return c.scope
@@ -372,14 +350,14 @@ func (c *conn) unwatch() {
 	}
 }
 
-// gone is called when the client has closed its side. A request body that is
-// still being read may be complete in the socket all the same; its reader then
-// finds the end and says so.
-func (c *conn) gone() {
+// gone is called when the client has closed its side, or lost the connection.
+// In the first case a request body that is still being read may be complete in
+// the socket all the same; its reader then finds the end and says so.
+func (c *conn) gone(lost bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.left = true
-	if c.busy && !c.isStream && c.scope != nil && c.body.complete() {
+	c.left, c.lost = true, c.lost || lost
+	if c.busy && !c.isStream && c.scope != nil && (c.lost || c.body.complete()) {
 		c.scope.end(wire.ErrClientGone)
 	}
 }
@@ -419,33 +397,15 @@ func (c *conn) kill() {
 	defer c.mu.Unlock()
 	c.closed = true
 	if !c.hijacked {
-		_ = c.nc.Close()
-	}
-}
-
-// refuse answers what never reaches the handler, and closes.
-func (c *conn) refuse(err error) {
-	var r *refusal
-	if !errors.As(err, &r) {
-		r = bad(err.Error())
-	}
-	text := wire.StatusText(r.status)
-	c.writeWithin(time.Now(), 5*time.Second)
-	b := make([]byte, 0, 256)
-	b = appendStatus(b, r.status, text)
-	b = append(b, c.s.clock.date(time.Now())...)
-	b = append(b, "Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: "...)
-	b = appendInt(b, int64(len(text)))
-	b = append(b, "\r\n\r\n"...)
-	if _, err := c.nc.Write(append(b, text...)); err == nil {
-		c.linger()
+		_ = innermost(c.nc).Close() // TLS would wait to say goodbye
 	}
 }
 
 // cut makes the end of a broken answer visible where only closing ends it: by
-// a reset.
+// a reset. A client that took nothing in time is reset too, since the kernel
+// would otherwise hold what it did not take.
 func (c *conn) cut() {
-	if c.resp.mode != bodyUntilClose {
+	if c.resp.mode != bodyUntilClose && wire.KindOf(c.resp.failed) != wire.KindTimeout {
 		return
 	}
 	if t, ok := innermost(c.nc).(*net.TCPConn); ok {
@@ -459,25 +419,7 @@ func (c *conn) upgraded() {
 	c.mu.Lock()
 	c.isStream = true
 	c.mu.Unlock()
-	c.readForever()
-	c.writeBy = time.Time{}
-	_ = c.nc.SetWriteDeadline(time.Time{})
+	c.unwatch() // the stream may be closed, and its descriptor given to another connection
+	c.readBy, c.writeBy = time.Time{}, time.Time{}
+	_ = c.nc.SetDeadline(time.Time{})
 }
-
-// prefixed is a connection of which some bytes have been read already.
-type prefixed struct {
-	net.Conn
-	read []byte
-}
-
-func (p *prefixed) Read(b []byte) (int, error) {
-	if len(p.read) > 0 {
-		n := copy(b, p.read)
-		p.read = p.read[n:]
-		return n, nil
-	}
-	return p.Conn.Read(b)
-}
-
-// NetConn returns the connection underneath.
-func (p *prefixed) NetConn() net.Conn { return p.Conn }

@@ -27,10 +27,11 @@ func isAborted(err error) bool {
 // is a message that is not valid HTTP.
 func readKind(err error) wire.ErrorKind {
 	var oe *net.OpError
+	var errno syscall.Errno
 	switch {
 	case isTimeout(err):
 		return wire.KindTimeout
-	case isAborted(err):
+	case isAborted(err), errors.As(err, &errno):
 		return wire.KindAborted
 	case errors.Is(err, errHeadTooLarge), errors.Is(err, errTooManyHeaders):
 		return wire.KindTooLarge
@@ -41,10 +42,11 @@ func readKind(err error) wire.ErrorKind {
 }
 
 func writeKind(err error) wire.ErrorKind {
+	var errno syscall.Errno
 	switch {
 	case isTimeout(err):
 		return wire.KindTimeout
-	case isAborted(err):
+	case isAborted(err), errors.As(err, &errno):
 		return wire.KindAborted
 	}
 	return wire.KindOther

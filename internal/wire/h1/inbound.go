@@ -5,6 +5,7 @@ package h1
 import (
 	"errors"
 	"io"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,9 +42,9 @@ type inbound struct {
 	state  bodyState
 	left   atomic.Int64
 	chunks chunked
-	piece  []byte // decoded, not yet given to Read
-	blank  bool   // an empty line came before the request
-	expect bool   // the client waits for 100 Continue, which the first read sends
+	piece  []byte      // decoded, not yet given to Read
+	woken  atomic.Bool // the read deadline has been spoilt to wake a reader
+	expect bool        // the client waits for 100 Continue, which the first read sends
 
 	mu      sync.Mutex
 	started bool
@@ -88,7 +89,9 @@ func (b *inbound) rest() bool { return !b.complete() }
 func (b *inbound) tooMuch() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.eof && (b.expect && !b.started || b.left.Load() > drainLimit)
+	// A client that has not been asked for the body may leave it out; the bytes
+	// that follow are then the body or the next request, nobody knows.
+	return !b.eof && (b.expect || b.left.Load() > drainLimit)
 }
 
 // continued notes that the client need not be asked for the body any more.
@@ -106,7 +109,7 @@ func (b *inbound) enter() error {
 	case b.eof:
 		return io.EOF
 	case b.closed:
-		return &wire.Error{Kind: wire.KindCanceled, Op: "read request body", Err: errBodyClosed}
+		return closedBody()
 	case b.failed != nil:
 		return b.failed
 	case b.reading:
@@ -114,6 +117,10 @@ func (b *inbound) enter() error {
 	}
 	b.started, b.reading = true, true
 	return nil
+}
+
+func closedBody() error {
+	return &wire.Error{Kind: wire.KindCanceled, Op: "read request body", Err: errBodyClosed}
 }
 
 // leave ends a read.
@@ -128,6 +135,9 @@ func (b *inbound) leave(err error) error {
 	switch {
 	case err == io.EOF:
 		b.eof, done = true, true
+	case err != nil && b.closed:
+		b.failed = closedBody()
+		err = b.failed
 	case err != nil:
 		b.failed = &wire.Error{Kind: readKind(err), Op: "read request body", Err: err}
 		err = b.failed
@@ -173,6 +183,9 @@ func (b *inbound) Read(p []byte) (int, error) {
 	} else if err == nil && len(b.piece) == 0 {
 		err = b.ended()
 	}
+	if err == io.EOF {
+		b.c.release() // everything has been copied; the wait for an answer may be long
+	}
 	return n, b.leave(err)
 }
 
@@ -197,6 +210,9 @@ func (b *inbound) next(wait time.Duration) ([]byte, error) {
 		if len(c.unread()) == 0 {
 			if wait > 0 {
 				c.readWithin(time.Now(), wait)
+				if b.woken.Load() { // it came before the deadline, which has undone it
+					return nil, os.ErrDeadlineExceeded
+				}
 			}
 			if err := c.fill(); err != nil {
 				if err == io.EOF {
@@ -229,16 +245,25 @@ func (b *inbound) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.closed && b.reading {
-		_ = b.c.nc.SetReadDeadline(past())
+		b.wake()
 	}
 	b.closed = true
 	return nil
+}
+
+// wake makes the running read fail.
+func (b *inbound) wake() {
+	b.woken.Store(true)
+	_ = b.c.nc.SetReadDeadline(past())
 }
 
 // finish takes the body away from whoever still reads it, and reads a short
 // rest, so that the connection can be used again. The answer has been sent.
 func (b *inbound) finish(abort bool) {
 	b.mu.Lock()
+	if b.woken.Load() {
+		b.c.readBy = past()
+	}
 	if b.eof && !b.reading {
 		b.mu.Unlock()
 		return
@@ -248,13 +273,13 @@ func (b *inbound) finish(abort bool) {
 	if b.reading {
 		running = make(chan struct{})
 		b.idle = running
-		_ = b.c.nc.SetReadDeadline(past())
+		b.wake()
 	}
 	drain := running == nil && !abort && b.failed == nil && (!b.expect || b.started) && b.left.Load() <= drainLimit
 	b.mu.Unlock()
 	if running != nil {
 		<-running
-		b.c.readBy = time.Time{}
+		b.c.readBy = past()
 		return
 	}
 	if drain {

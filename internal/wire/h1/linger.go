@@ -2,7 +2,12 @@
 
 package h1
 
-import "time"
+import (
+	"errors"
+	"time"
+
+	"sallyport/internal/wire"
+)
 
 // A client that still sends has lingerIdle for each piece and lingerTime in all
 // to read its answer.
@@ -32,5 +37,24 @@ func (c *conn) linger() {
 		if _, err := c.nc.Read(b.b); err != nil {
 			return
 		}
+	}
+}
+
+// refuse answers what never reaches the handler, and closes.
+func (c *conn) refuse(err error) {
+	var r *refusal
+	if !errors.As(err, &r) {
+		r = bad(err.Error())
+	}
+	text := wire.StatusText(r.status)
+	c.writeWithin(time.Now(), 5*time.Second)
+	b := make([]byte, 0, 256)
+	b = appendStatus(b, r.status, text)
+	b = append(b, c.s.clock.date(time.Now())...)
+	b = append(b, "Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: "...)
+	b = appendInt(b, int64(len(text)))
+	b = append(b, "\r\n\r\n"...)
+	if _, err := c.nc.Write(append(b, text...)); err == nil {
+		c.linger()
 	}
 }

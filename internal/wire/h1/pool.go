@@ -4,6 +4,7 @@ package h1
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -15,20 +16,25 @@ type host struct {
 	t   *Transport
 	key hostKey
 
-	mu    sync.Mutex
-	idle  []*upstream // the one used last is at the end and goes first
-	open  int         // connections, idle ones too, and those being made
-	wait  []chan *upstream
-	last  time.Time // of the latest get
-	known bool      // the sweeper knows of idle connections
+	mu   sync.Mutex
+	idle []*upstream // the one used last is at the end and goes first
+	open int         // connections, idle ones too, and those being made
+	wait []chan *upstream
+	last time.Time // of the latest get or put
+	dead bool      // forgotten: whoever still has it must ask again
 }
+
+// errForgotten sends a caller back for the pool that has taken the place.
+var errForgotten = errors.New("the pool has been forgotten")
 
 // get returns a connection: an idle one that is alive, a new one, or, when
 // there are too many, the next that becomes free.
 func (h *host) get(ctx context.Context) (*upstream, error) {
 	for {
-		u, turn := h.take()
+		u, turn, err := h.take()
 		switch {
+		case err != nil:
+			return nil, err
 		case u != nil && u.usable(time.Now()):
 			return u, nil
 		case u != nil:
@@ -46,22 +52,27 @@ func (h *host) get(ctx context.Context) (*upstream, error) {
 
 // take returns an idle connection, or the place in the queue, or neither when
 // a new connection may be made.
-func (h *host) take() (*upstream, chan *upstream) {
+func (h *host) take() (*upstream, chan *upstream, error) {
+	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.dead {
+		return nil, nil, errForgotten
+	}
+	h.last = now
 	if n := len(h.idle); n > 0 {
 		u := h.idle[n-1]
 		h.idle[n-1] = nil
 		h.idle = h.idle[:n-1]
-		return u, nil
+		return u, nil, nil
 	}
 	if h.open < h.t.cfg.MaxConnsPerHost {
 		h.open++
-		return nil, nil
+		return nil, nil, nil
 	}
 	turn := make(chan *upstream, 1)
 	h.wait = append(h.wait, turn)
-	return nil, turn
+	return nil, turn, nil
 }
 
 // await waits for its turn. A nil connection without an error means that
@@ -132,12 +143,7 @@ func (h *host) put(u *upstream) {
 		return
 	}
 	h.idle = append(h.idle, u)
-	known := h.known
-	h.known = true
 	h.mu.Unlock()
-	if !known {
-		h.t.sweepSoon()
-	}
 }
 
 // gone gives back the place of a connection that has ended or was never made.
@@ -153,8 +159,9 @@ func (h *host) gone() {
 	h.open--
 }
 
-// expire closes idle connections and reports whether some are left.
-func (h *host) expire(now time.Time, timeout time.Duration) bool {
+// expire closes idle connections: those that are too old, or all when now is
+// zero.
+func (h *host) expire(now time.Time, timeout time.Duration) {
 	h.mu.Lock()
 	keep, old := h.idle[:0], []*upstream(nil)
 	for _, u := range h.idle {
@@ -166,19 +173,18 @@ func (h *host) expire(now time.Time, timeout time.Duration) bool {
 	}
 	clear(h.idle[len(keep):])
 	h.idle = keep
-	h.known = len(keep) > 0
 	h.mu.Unlock()
 	for _, u := range old {
 		u.drop()
 	}
-	return len(keep) > 0
 }
 
-// unused reports whether the pool can be forgotten.
-func (h *host) unused(now time.Time, timeout time.Duration) bool {
+// forget reports whether nobody needs the pool; from then on it serves nobody.
+func (h *host) forget(now time.Time, timeout time.Duration) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.open == 0 && len(h.wait) == 0 && !h.last.IsZero() && now.Sub(h.last) > timeout
+	h.dead = h.open == 0 && len(h.wait) == 0 && now.Sub(h.last) >= timeout
+	return h.dead
 }
 
 // usable reports whether an idle connection may carry another request: young

@@ -7,6 +7,8 @@ import (
 	"io"
 	"strconv"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"sallyport/internal/wire"
 )
@@ -22,6 +24,9 @@ type pump struct {
 	bytes []byte
 	size  [24]byte      // of a chunk, as text
 	gone  chan struct{} // closed when the pump has ended
+
+	sending sync.Mutex  // held during a write
+	ending  atomic.Bool // the last write has begun
 
 	mu    sync.Mutex
 	broke error // of the sender
@@ -46,6 +51,7 @@ func (p *pump) run() {
 	var ok bool
 	switch {
 	case p.bytes != nil:
+		p.ending.Store(true)
 		_, err := p.u.nc.Write(p.bytes)
 		ok = err == nil
 	default:
@@ -87,6 +93,14 @@ func (p *pump) copy() bool {
 
 // send writes one piece in the form the head has announced.
 func (p *pump) send(piece []byte, last bool) bool {
+	p.sending.Lock()
+	defer p.sending.Unlock()
+	if p.stopped() {
+		return false
+	}
+	if last {
+		p.ending.Store(true)
+	}
 	if p.left >= 0 {
 		return len(piece) == 0 || p.sent(p.u.write(piece))
 	}
@@ -145,8 +159,32 @@ func (p *pump) over() bool {
 	return p.wrote
 }
 
-// end makes the pump stop: its connection has been closed. A body in memory
-// belongs to the caller again when end returns.
+// lastMoment is how long a pump has to come back from its last write when the
+// answer is already here.
+const lastMoment = 2 * time.Millisecond
+
+// finished is over, but waits for a pump that has nothing to do but return.
+func (p *pump) finished() bool {
+	if p.ending.Load() && !p.over() {
+		t := time.NewTimer(lastMoment)
+		defer t.Stop()
+		select {
+		case <-p.gone:
+		case <-t.C:
+		}
+	}
+	return p.over()
+}
+
+func (p *pump) stopped() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.quit
+}
+
+// end makes the pump stop: its connection has been closed. When it returns, a
+// body in memory belongs to the caller again, and no piece that a streaming
+// body has shown is looked at any more.
 func (p *pump) end() {
 	p.mu.Lock()
 	p.quit = true
@@ -162,6 +200,8 @@ func (p *pump) end() {
 			_ = c.Close()
 		}
 	}
+	p.sending.Lock()   // waits for a write, which the closed connection ends
+	p.sending.Unlock() //nolint:staticcheck // see above
 }
 
 func (p *pump) senderBroke() error {

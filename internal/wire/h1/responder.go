@@ -37,9 +37,8 @@ type responder struct {
 	stream   *stream
 	failed   error
 
-	out  *buffer // memory of p
-	p    []byte  // not sent yet
-	size [20]byte
+	out *buffer // memory of p
+	p   []byte  // not sent yet
 
 	interim sync.Mutex // 100 Continue is sent by the goroutine that reads the body
 }
@@ -160,6 +159,11 @@ func (r *responder) Write(p []byte) (int, error) {
 		r.left -= int64(len(p))
 	}
 	r.room()
+	if r.mode == bodyChunked && cap(r.p)-len(r.p) < chunkRoom {
+		if err := r.sendGathered(); err != nil {
+			return 0, err
+		}
+	}
 	if r.mode == bodyChunked {
 		r.p = strconv.AppendUint(r.p, uint64(len(p)), 16)
 		r.p = append(r.p, "\r\n"...)
@@ -183,6 +187,20 @@ func (r *responder) Write(p []byte) (int, error) {
 		return 0, r.fail("write", err)
 	}
 	return len(p), nil
+}
+
+// chunkRoom is what the size of a chunk takes.
+const chunkRoom = 16 + len("\r\n")
+
+// sendGathered sends what is gathered and keeps its memory.
+func (r *responder) sendGathered() error {
+	r.c.writeWithin(time.Now(), r.c.s.cfg.WriteTimeout)
+	_, err := r.c.write(r.p)
+	r.p = r.p[:0]
+	if err != nil {
+		return r.fail("write", err)
+	}
+	return nil
 }
 
 var crlf = []byte("\r\n") //nolint:gochecknoglobals // a constant, but for its type
@@ -307,8 +325,11 @@ func (r *responder) SetTrailers(h wire.Header) { r.trailers = append(r.trailers,
 
 // Upgrade implements wire.Upgrader.
 func (r *responder) Upgrade(h wire.Header) (wire.Stream, error) {
-	if r.wrote || !r.c.body.complete() {
+	switch {
+	case r.wrote || !r.c.body.complete():
 		return nil, &wire.Error{Op: "upgrade", Err: errHeadTwice}
+	case r.old: // RFC 9110 §7.8: Upgrade of HTTP/1.0 is ignored
+		return nil, &wire.Error{Op: "upgrade", Err: errors.ErrUnsupported}
 	}
 	for i := range h {
 		if !wire.ValidName(h[i].Name) || !wire.ValidValue(h[i].Value) {

@@ -15,7 +15,8 @@ type scope struct {
 	mu    sync.Mutex
 	done  chan struct{}
 	ended *ended
-	hook  aborter
+	hook  aborter              // the first call
+	hooks map[aborter]struct{} // further calls at the same time
 	after map[*afterFunc]struct{}
 	lent  bool // Done or AfterFunc was called
 }
@@ -85,14 +86,31 @@ func (s *scope) AfterFunc(f func()) func() bool {
 	}
 }
 
-// attach makes a be aborted when the scope ends; nil takes it off. It reports
-// whether the scope has not ended. After attach(nil) has returned, the former
-// one is not aborted any more.
+// attach makes a be aborted when the scope ends. It reports whether the scope
+// has not ended. Several calls can run within one request: a policy may send
+// another one while an answer is still being read.
 func (s *scope) attach(a aborter) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.hook = a
+	if s.hook == nil {
+		s.hook = a
+	} else {
+		if s.hooks == nil {
+			s.hooks = make(map[aborter]struct{})
+		}
+		s.hooks[a] = struct{}{}
+	}
 	return s.ended == nil
+}
+
+// detach takes a off. After it has returned, a is not aborted any more.
+func (s *scope) detach(a aborter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hook == a {
+		s.hook = nil
+	}
+	delete(s.hooks, a)
 }
 
 // end ends the scope; only the first call counts.
@@ -109,6 +127,9 @@ func (s *scope) end(cause error) {
 	if s.hook != nil {
 		s.hook.abort()
 	}
+	for a := range s.hooks {
+		a.abort()
+	}
 	after := s.after
 	s.after = nil
 	s.mu.Unlock()
@@ -121,7 +142,7 @@ func (s *scope) end(cause error) {
 func (s *scope) reusable() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.lent && s.ended == nil
+	return !s.lent && s.ended == nil && s.hook == nil && len(s.hooks) == 0
 }
 
 var _ context.Context = (*scope)(nil)

@@ -17,9 +17,9 @@ import (
 	"sallyport/internal/wire/std"
 )
 
-// lastWords is how long handlers may still write after they were told that the
-// server gives up on them.
-const lastWords = 2 * time.Second
+// defaultLastWords is how long handlers may still write after they were told
+// that the server gives up on them.
+const defaultLastWords = 2 * time.Second
 
 // Server serves HTTP/1.1, and HTTP/2 through wire/std.
 type Server struct {
@@ -29,6 +29,7 @@ type Server struct {
 	pool    buffers
 	watch   *watcher
 	clock   clock
+	words   time.Duration // for the last ones
 	active  atomic.Int64
 	closing atomic.Bool // answers say Connection: close
 
@@ -43,7 +44,7 @@ type Server struct {
 func NewServer(cfg wire.ServerConfig, h wire.Handler) *Server {
 	cfg.Fill()
 	cfg.TLS = offering(cfg.TLS, "h2", "http/1.1")
-	s := &Server{cfg: cfg, handler: h, listeners: make(map[net.Listener]struct{}), conns: make(map[*conn]struct{})}
+	s := &Server{cfg: cfg, handler: h, words: defaultLastWords, listeners: make(map[net.Listener]struct{}), conns: make(map[*conn]struct{})}
 	if cfg.TLS != nil || cfg.H2C {
 		s.h2 = std.NewServer(cfg, h)
 	}
@@ -108,9 +109,20 @@ func (s *Server) forget(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
-	if len(s.conns) == 0 && s.empty != nil {
+	if len(s.conns) > 0 {
+		return
+	}
+	if s.empty != nil {
 		close(s.empty)
 		s.empty = nil
+	}
+	s.endWatch()
+}
+
+// endWatch gives the watcher up when nothing can come any more.
+func (s *Server) endWatch() {
+	if s.ended && s.watch != nil {
+		s.watch.close()
 	}
 }
 
@@ -155,7 +167,7 @@ func (s *Server) drain(ctx context.Context) error {
 	default:
 	}
 	s.each(func(c *conn) { c.giveUp(wire.ErrDraining) })
-	last := time.NewTimer(lastWords)
+	last := time.NewTimer(s.words)
 	defer last.Stop()
 	select {
 	case <-empty:
@@ -173,6 +185,9 @@ func (s *Server) stopListening() {
 		_ = l.Close()
 	}
 	clear(s.listeners)
+	if len(s.conns) == 0 {
+		s.endWatch()
+	}
 }
 
 // closeIdle closes connections without a request and returns what is closed

@@ -185,11 +185,12 @@ func (s *sock) makeRoom() {
 		s.r = 0
 		return
 	}
-	if s.buf.class == numClasses-1 {
-		return // callers bound what they leave unread
+	old := s.buf // callers bound what they leave unread
+	if old.class >= numClasses-1 {
+		s.buf = &buffer{b: make([]byte, 2*len(old.b)), class: classOwn}
+	} else {
+		s.buf = s.pool.get(old.class + 1)
 	}
-	old := s.buf
-	s.buf = s.pool.get(old.class + 1)
 	s.w = copy(s.buf.b, old.b[:s.w])
 	s.pool.put(old)
 }

@@ -25,7 +25,7 @@ type Transport struct {
 
 	mu    sync.RWMutex
 	hosts map[hostKey]*host
-	sweep *time.Timer // runs while there are idle connections
+	sweep *time.Timer // runs while there are hosts
 }
 
 type hostKey struct {
@@ -65,9 +65,13 @@ func (t *Transport) RoundTrip(ctx context.Context, out *wire.Outgoing) (*wire.In
 	if err := sendable(out); err != nil {
 		return nil, err
 	}
-	h := t.host(hostKey{out.Scheme == "https", out.Authority})
+	key := hostKey{out.Scheme == "https", out.Authority}
 	for attempt := 0; ; attempt++ {
-		u, err := h.get(ctx)
+		u, err := t.host(key).get(ctx)
+		if err == errForgotten {
+			attempt--
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -91,10 +95,12 @@ func sendable(out *wire.Outgoing) error {
 		return &wire.Error{Kind: wire.KindProtocol, Op: "send request", Err: fmt.Errorf(format, args...)}
 	}
 	switch {
-	case !wire.ValidName(out.Method):
+	case !wire.ValidName(out.Method) || out.Method == "CONNECT": // its answer is framed by other rules
 		return fail("method %q cannot be sent", out.Method)
 	case !validTarget(out.Target) || out.Target == "" || out.Target[0] != '/' && out.Target != "*":
 		return fail("the request target cannot be sent") // it may hold a key
+	case out.Body != nil && len(out.Bytes) > 0:
+		return fail("there are two bodies")
 	case !wire.ValidValue(out.Upgrade):
 		return fail("the protocol %q cannot be sent", out.Upgrade)
 	case !wire.ValidValue(out.Host) || !wire.ValidValue(out.Authority):
@@ -119,8 +125,11 @@ func (t *Transport) host(key hostKey) *host {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if h = t.hosts[key]; h == nil {
-		h = &host{t: t, key: key}
+		h = &host{t: t, key: key, last: time.Now()}
 		t.hosts[key] = h
+		if t.sweep == nil {
+			t.sweep = time.AfterFunc(t.pause(), t.sweepNow)
+		}
 	}
 	return h
 }
@@ -150,15 +159,6 @@ func withPort(key hostKey) string {
 	return net.JoinHostPort(host, port)
 }
 
-// sweepSoon makes sure that idle connections are looked after.
-func (t *Transport) sweepSoon() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.sweep == nil {
-		t.sweep = time.AfterFunc(t.pause(), t.sweepNow)
-	}
-}
-
 func (t *Transport) pause() time.Duration {
 	return min(max(t.cfg.IdleTimeout/4, 10*time.Millisecond), 15*time.Second)
 }
@@ -167,20 +167,17 @@ func (t *Transport) pause() time.Duration {
 // and forgets hosts that nobody calls any more.
 func (t *Transport) sweepNow() {
 	now := time.Now()
-	left := false
 	for _, h := range t.all() {
-		if h.expire(now, t.cfg.IdleTimeout) {
-			left = true
-		}
+		h.expire(now, t.cfg.IdleTimeout)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for key, h := range t.hosts {
-		if h.unused(now, t.cfg.IdleTimeout) {
+		if h.forget(now, t.cfg.IdleTimeout) {
 			delete(t.hosts, key)
 		}
 	}
-	if !left {
+	if len(t.hosts) == 0 {
 		t.sweep = nil
 		return
 	}

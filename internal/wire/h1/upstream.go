@@ -77,7 +77,7 @@ func (u *upstream) attach(ctx context.Context) bool {
 // detachCtx ends that. It reports whether the connection was left alone.
 func (u *upstream) detachCtx() bool {
 	if s, ok := u.ctx.(*scope); ok {
-		s.attach(nil)
+		s.detach(u)
 	} else if u.stop != nil && !u.stop() {
 		// The abort may still be on its way.
 		u.aborted.Store(true)

@@ -18,15 +18,20 @@ type watcher struct {
 	raw  syscall.RawConn
 	fd   int
 
-	mu    sync.Mutex
-	conns map[int32]watched
-	last  int32
+	mu     sync.Mutex
+	conns  map[int32]watched
+	last   int32
+	closed bool // fd may be somebody else's by now
 }
 
 type watched struct {
 	gen int32
-	c   interface{ gone() }
+	c   hanger
 }
+
+// hanger is told when its other side has hung up; lost says that both
+// directions are gone, so that nothing can be answered.
+type hanger interface{ gone(lost bool) }
 
 const (
 	epollRDHUP = 0x2000
@@ -53,19 +58,27 @@ func newWatcher() (*watcher, error) {
 	return w, nil
 }
 
-func (w *watcher) close() { _ = w.file.Close() }
+func (w *watcher) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	_ = w.file.Close()
+}
 
 // add watches the socket of raw until remove or until it is closed.
-func (w *watcher) add(raw syscall.RawConn, c interface{ gone() }) (fd int32, ok bool) {
+func (w *watcher) add(raw syscall.RawConn, c hanger) (fd int32, ok bool) {
 	_ = raw.Control(func(p uintptr) {
-		fd = int32(p)
 		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.closed {
+			return
+		}
+		fd = int32(p)
 		w.last++
-		gen := w.last
-		w.conns[fd] = watched{gen, c}
-		w.mu.Unlock()
-		ev := syscall.EpollEvent{Events: epollRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR | epollET&0xffffffff, Fd: fd, Pad: gen}
-		ok = syscall.EpollCtl(w.fd, syscall.EPOLL_CTL_ADD, int(fd), &ev) == nil
+		ev := syscall.EpollEvent{Events: epollRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR | epollET&0xffffffff, Fd: fd, Pad: w.last}
+		if ok = syscall.EpollCtl(w.fd, syscall.EPOLL_CTL_ADD, int(fd), &ev) == nil; ok {
+			w.conns[fd] = watched{w.last, c}
+		}
 	})
 	return fd, ok
 }
@@ -73,8 +86,11 @@ func (w *watcher) add(raw syscall.RawConn, c interface{ gone() }) (fd int32, ok 
 // remove forgets a connection; it must come before the socket is closed.
 func (w *watcher) remove(fd int32) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return
+	}
 	delete(w.conns, fd)
-	w.mu.Unlock()
 	_ = syscall.EpollCtl(w.fd, syscall.EPOLL_CTL_DEL, int(fd), nil)
 }
 
@@ -95,7 +111,7 @@ func (w *watcher) run() {
 			c, ok := w.conns[ev.Fd]
 			w.mu.Unlock()
 			if ok && c.gen == ev.Pad {
-				c.c.gone()
+				c.c.gone(ev.Events&(syscall.EPOLLHUP|syscall.EPOLLERR) != 0)
 			}
 		}
 	}
