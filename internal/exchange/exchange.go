@@ -48,8 +48,10 @@ type Exchange struct {
 	// proxy said. The zero Addr means that it could not be established.
 	Client netip.Addr
 	Span   telemetry.SpanContext
-	Parent [8]byte          // span of the caller
-	Trace  *telemetry.Trace // nil unless this request is traced
+	Parent [8]byte // span of the caller
+	// TraceParent is Span as the header value that backends get.
+	TraceParent string
+	Trace       *telemetry.Trace // nil unless this request is traced
 
 	API          *model.API
 	Operation    *model.Operation

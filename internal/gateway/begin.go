@@ -46,13 +46,14 @@ func (g *Gateway) begin(ctx context.Context, in *wire.Request, w wire.Responder)
 	c := g.pool.Get().(*call)
 	c.g, c.rt, c.w, c.metrics = g, rt, w, rt.none
 	x := c.Exchange
-	x.Ctx, x.In, x.Start, x.ID = ctx, in, time.Now(), telemetry.NewGUID()
+	x.Ctx, x.In, x.Start = ctx, in, time.Now()
 	if !in.Received.IsZero() {
 		x.Timing.Accept = max(x.Start.Sub(in.Received), 0)
 	}
 	x.Client = g.clientAddr(in)
 	x.Forwarder, x.Hider = c, rt.plan.Hider
 	c.spans()
+	x.ID, x.TraceParent = telemetry.NewIDs(x.Span)
 	return c, true
 }
 

@@ -106,7 +106,7 @@ func (c *call) outgoing(o exchange.ForwardOptions) (*wire.Outgoing, *exchange.Fa
 	}
 	h.Add("X-Forwarded-For", forwardedFor(x.Request.Header, x.In.Remote.Addr().Unmap()))
 	if !x.Span.IsZero() {
-		h.Set("traceparent", x.Span.TraceParent())
+		h.Set("traceparent", x.TraceParent)
 	}
 	if be := x.Target.Backend; be != nil {
 		var f *exchange.Failure

@@ -13,7 +13,7 @@ import (
 func TestFollowRedirects(t *testing.T) {
 	policy := rawPolicy(`<policies><inbound><base/></inbound><backend><forward-request follow-redirects="true"/></backend><outbound><base/></outbound><on-error/></policies>`)
 	hops := wire.HandlerFunc(func(ctx context.Context, r *wire.Request, w wire.Responder) {
-		to := map[string]string{"/base/same": "/base/end", "/base/far": "http://other.test/end", "/base/loop": "/base/loop", "/base/odd": "ftp://x/"}[r.Target]
+		to := map[string]string{"/base/same": "/base/end", "/base/far": "http://other.test/end", "/base/tls": "https://backend.test/end", "/base/loop": "/base/loop", "/base/odd": "ftp://x/"}[r.Target]
 		if to == "" {
 			echo(ctx, r, w)
 			return
@@ -35,6 +35,7 @@ func TestFollowRedirects(t *testing.T) {
 		{"/a/same", "1", "POST backend.test/base/end", 200, true, true},
 		{"/a/far", "", "GET other.test/end", 200, false, false},
 		{"/a/far", "1", "POST other.test/end", 200, false, true},
+		{"/a/tls", "", "GET backend.test/end", 200, false, false}, // another port, and perhaps the way down from TLS
 		{"/a/loop", "1", "", 500, false, false},
 		{"/a/odd", "", "", 500, false, false},
 	} {

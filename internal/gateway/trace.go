@@ -17,6 +17,7 @@ import (
 func (c *call) beginTrace() {
 	if c.Span.IsZero() { // a traced call is always joined
 		c.Span = telemetry.NewSpanContext()
+		c.TraceParent = c.Span.TraceParent()
 	}
 	title := c.In.Method + " " + c.ShowTarget(c.In.Target)
 	c.Trace = c.g.cfg.Traces.Begin(telemetry.HopGateway, c.g.cfg.ServiceName, title, c.Span, c.Parent)

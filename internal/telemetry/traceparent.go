@@ -69,14 +69,20 @@ func put64(b []byte, v uint64) {
 
 // TraceParent is the header value of c.
 func (c SpanContext) TraceParent() string {
-	var b [55]byte
+	var b [traceParentLen]byte
+	c.putTraceParent(b[:])
+	return string(b[:])
+}
+
+const traceParentLen = 55
+
+func (c SpanContext) putTraceParent(b []byte) {
 	b[0], b[1], b[2], b[35], b[52], b[53], b[54] = '0', '0', '-', '-', '-', '0', '0'
 	hex.Encode(b[3:35], c.Trace[:])
 	hex.Encode(b[36:52], c.Span[:])
 	if c.Sampled {
 		b[54] = '1'
 	}
-	return string(b[:])
 }
 
 // TraceID is the trace id in hexadecimal.

@@ -36,6 +36,8 @@ type sock struct {
 	wait    bool
 	outErr  error
 	writeFn func(fd uintptr) bool
+	askFn   func(fd uintptr) bool
+	asked   bool // by askFn
 
 	peekFn func(fd uintptr)
 	one    [1]byte
@@ -85,7 +87,7 @@ func readSocketOf(c net.Conn) syscall.RawConn {
 
 func (s *sock) init(c net.Conn, raw syscall.RawConn, pool *buffers) {
 	s.nc, s.raw, s.pool = c, raw, pool
-	s.readFn, s.writeFn, s.peekFn = s.tryRead, s.tryWrite, s.peek
+	s.readFn, s.writeFn, s.askFn, s.peekFn = s.tryRead, s.tryWrite, s.tryAsk, s.peek
 }
 
 // unread returns the bytes that have been read and not used.
@@ -344,6 +346,40 @@ func (s *sock) writeNow(p []byte) (int, error) {
 	s.vec[0] = iovec(p)
 	n, err := s.writeVec(1, false)
 	return int(n), err
+}
+
+// ask sends p and waits for the first bytes of the answer, without trying to
+// read before some can be there. It returns what of p has left; how the read
+// went is told by the next fill.
+func (s *sock) ask(p []byte) (int64, error) {
+	s.release()
+	s.vec[0] = iovec(p)
+	s.out, s.sent, s.outErr, s.asked = s.vec[:1], 0, nil, false
+	s.n, s.err = 0, nil
+	_ = s.raw.Read(s.askFn)
+	rest := s.out
+	s.out, s.vec[0] = nil, syscall.Iovec{}
+	switch {
+	case s.outErr != nil:
+		return s.sent, s.outErr
+	case len(rest) > 0: // the socket did not take it all
+		sent := s.sent
+		n, err := s.write(p[sent:])
+		return sent + n, err
+	case s.n > 0:
+		_ = s.filled(s.n, nil)
+	}
+	return s.sent, nil
+}
+
+// tryAsk writes first. The runtime was made ready to wait before this was
+// called, so that an answer which comes at once is not missed.
+func (s *sock) tryAsk(fd uintptr) bool {
+	if s.asked {
+		return s.tryRead(fd)
+	}
+	s.asked, s.wait = true, false
+	return s.tryWrite(fd) && (len(s.out) > 0 || s.outErr != nil)
 }
 
 func iovec(p []byte) syscall.Iovec {

@@ -172,8 +172,8 @@ func (u *upstream) send(out *wire.Outgoing) (sent bool, err error) {
 		u.writeForever() // the time for the head bounds the body too, by closing
 		u.pump = startPump(u, out.Body, out.ContentLength)
 		return true, nil
-	case len(out.Bytes) == 0:
-		n, err = u.write(p)
+	case len(p)+len(out.Bytes) <= cap(p) && u.raw != nil:
+		n, err = u.ask(append(p, out.Bytes...))
 	case len(p)+len(out.Bytes) <= cap(p):
 		n, err = u.write(append(p, out.Bytes...))
 	case len(out.Bytes) <= maxDirect:
