@@ -133,18 +133,20 @@ func putAPI(t *testing.T, dir, name, backend string, key bool, inbound, forward 
 		spec += "    " + method + ":\n      operationId: " + method + "\n      responses: { '200': { description: ok } }\n"
 	}
 	put(t, dir, "apis/"+name+"/specification.yaml", spec)
-	put(t, dir, "apis/"+name+"/policy.xml", fortPolicy(inbound, forward)[:])
+	put(t, dir, "apis/"+name+"/policy.xml", fortPolicy(inbound, forward))
 }
 
 // wall is the backend: it keeps every byte that it is sent.
 type wall struct {
 	addr  string
 	bytes buffer
+	odd   buffer // heads that two readers could take for different ones
 }
 
 // wallConn is one connection of the gateway to it.
 type wallConn struct {
 	net.Conn
+	wall *wall
 	br   *bufio.Reader
 	got  *bytes.Buffer // since the request before
 	done <-chan struct{}
@@ -183,7 +185,7 @@ func startWall(t *testing.T, serve func(c *wallConn)) *wall {
 					case <-stop:
 					}
 				})
-				c := &wallConn{Conn: conn, got: new(bytes.Buffer), done: done}
+				c := &wallConn{Conn: conn, wall: w, got: new(bytes.Buffer), done: done}
 				c.br = bufio.NewReader(io.TeeReader(conn, io.MultiWriter(c.got, &w.bytes)))
 				serve(c)
 			})
@@ -195,7 +197,27 @@ func startWall(t *testing.T, serve func(c *wallConn)) *wall {
 // head reads the head of a request; its body is left to the caller.
 func (c *wallConn) head() (*http.Request, error) {
 	c.got.Reset()
-	return http.ReadRequest(c.br)
+	r, err := http.ReadRequest(c.br)
+	if head, _, _ := strings.Cut(c.got.String(), "\r\n\r\n"); err != nil && len(head) > 0 || oddHead(head) {
+		_, _ = c.wall.odd.Write([]byte(head + "\n"))
+	}
+	return r, err
+}
+
+// oddHead reports whether a head could be read in more than one way.
+func oddHead(head string) bool {
+	framing := 0
+	for i, line := range strings.Split(head, "\r\n") {
+		name, _, found := strings.Cut(line, ":")
+		plain := strings.ToLower(strings.ReplaceAll(name, "_", "-"))
+		if i > 0 && (!found || strings.ContainsAny(name, " \t")) || strings.ContainsAny(line, "\r\n\x00") {
+			return true
+		}
+		if i > 0 && (plain == "content-length" || plain == "transfer-encoding") {
+			framing++
+		}
+	}
+	return framing > 1
 }
 
 // request reads a request with its body and returns its text as it came.
@@ -294,15 +316,24 @@ const goodbye = "GET /open/goodbye HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\
 // refused wants an attack to be answered with one of these statuses, nothing
 // more, and the connection to end; no byte of it that bears the mark may have
 // reached the backend. The std engine may close behind its answer with bytes
-// unread, which can take the answer with it.
+// unread, which can take the answer with it. It also takes what net/http takes,
+// which is more than the fast engine does: then every head that goes on to the
+// backend must be written anew, so that nobody behind can read it otherwise.
 func (f *fort) refused(t *testing.T, name, engine, mark string, s *said, statuses ...int) {
 	t.Helper()
-	lost := strings.HasSuffix(engine, "std") && len(s.statuses) == 0 && s.err != nil && !errors.Is(s.err, os.ErrDeadlineExceeded)
-	if !lost && (len(s.statuses) != 1 || !slices.Contains(statuses, s.statuses[0])) || errors.Is(s.err, os.ErrDeadlineExceeded) {
-		t.Errorf("%s: %v, want one of %v and the end", name, s, statuses)
-	}
-	if got := f.wall.bytes.String(); strings.Contains(got, mark) {
-		t.Errorf("%s: the backend was sent %q", name, tail(got, 500))
+	got := f.wall.bytes.String()
+	f.wall.bytes.reset()
+	std := strings.HasSuffix(engine, "std")
+	ok := len(s.statuses) == 1 && slices.Contains(statuses, s.statuses[0]) && !strings.Contains(got, mark)
+	switch {
+	case errors.Is(s.err, os.ErrDeadlineExceeded):
+		t.Errorf("%s: the connection stays open: %v", name, s)
+	case std && !ok:
+		if odd := f.wall.odd.String(); odd != "" {
+			t.Errorf("%s: the backend was sent a head of two meanings: %q", name, odd)
+		}
+	case !ok:
+		t.Errorf("%s: %v, want one of %v and the end; the backend was sent %q", name, s, statuses, tail(got, 500))
 	}
 }
 

@@ -86,7 +86,7 @@ func (n *Node) open(plane, addr string, t settings.TLS, h wire.Handler) error {
 	n.intake.own.Listens(ln.Addr())
 	g := n.set.Gateway
 	server := engine.NewServer(g.Engine, wire.ServerConfig{
-		MaxHeaderBytes: int(g.Limits.Headers), MaxTarget: int(g.Limits.RequestLine), ReadHeaderTimeout: g.Timeouts.ReadHeader, IdleTimeout: g.Timeouts.Idle,
+		MaxHeaderBytes: int(g.Limits.Headers), MaxTarget: int(g.Limits.RequestLine), ReadHeaderTimeout: g.Timeouts.ReadHeader, ReadBodyTimeout: g.Timeouts.ReadBody, IdleTimeout: g.Timeouts.Idle,
 		WriteTimeout: g.Timeouts.Write, TLS: cfg, H2C: true, Logger: n.log,
 		OnPanic: func(v any, stack []byte) {
 			n.log.Error("handler panicked", slog.String("plane", plane), slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(stack)))

@@ -46,7 +46,7 @@ func TestDefaults(t *testing.T) {
 		Gateway: Gateway{
 			Listen: "127.0.0.1:8080", Engine: "fast", Correlation: "W3C", Usage: Usage{Count: true}, DrainTimeout: 30 * time.Second,
 			Limits:   Limits{BackendConnections: 16384, RequestLine: 16 << 10, Headers: 64 << 10, BufferedBody: 16 << 20, InFlight: 20_000, Queue: 1000},
-			Timeouts: Timeouts{ReadHeader: 10 * time.Second, Idle: 120 * time.Second, Request: 300 * time.Second, Write: 30 * time.Second, Queue: 5 * time.Second}, DrainDelay: 250 * time.Millisecond,
+			Timeouts: Timeouts{ReadHeader: 10 * time.Second, ReadBody: time.Minute, Idle: 120 * time.Second, Request: 300 * time.Second, Write: 30 * time.Second, Queue: 5 * time.Second}, DrainDelay: 250 * time.Millisecond,
 		},
 		Management:    Management{Listen: "127.0.0.1:8081"},
 		Serving:       Serving{Listen: "127.0.0.1:8082", MaxBody: 16 << 20, UpstreamTimeout: 297 * time.Second},
@@ -78,7 +78,7 @@ gateway:
   proxyProtocol: {trusted: [192.0.2.8]}
   reusePort: false
   limits: {requestLine: 8KiB, headers: 32768, bufferedBody: 1MiB, requestBody: 0, connections: 9, inFlight: 8, queue: 7, memory: 1GiB}
-  timeouts: {readHeader: 1s, idle: 2s, request: 4s, write: 5s, queue: 6s}
+  timeouts: {readHeader: 1s, readBody: 3s, idle: 2s, request: 4s, write: 5s, queue: 6s}
   drainDelay: 1s
   drainTimeout: 0s
 serving:
@@ -120,7 +120,7 @@ func TestFile(t *testing.T) {
 		SourceAddress:  netip.MustParseAddr("127.0.0.2"), Engine: "fast", Correlation: "None", Usage: Usage{Count: true}, StripSubscriptionKey: true,
 		ProxyProtocol: ProxyProtocol{Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.8/32")}},
 		Limits:        Limits{BackendConnections: 16384, RequestLine: 8 << 10, Headers: 32768, BufferedBody: 1 << 20, Connections: 9, InFlight: 8, Queue: 7, Memory: 1 << 30},
-		Timeouts:      Timeouts{ReadHeader: time.Second, Idle: 2 * time.Second, Request: 4 * time.Second, Write: 5 * time.Second, Queue: 6 * time.Second}, DrainDelay: time.Second,
+		Timeouts:      Timeouts{ReadHeader: time.Second, ReadBody: 3 * time.Second, Idle: 2 * time.Second, Request: 4 * time.Second, Write: 5 * time.Second, Queue: 6 * time.Second}, DrainDelay: time.Second,
 	}
 	want.Serving.Enabled, want.Serving.Bundle, want.Serving.Target = true, filepath.Join("conf", "databricks.yml"), "dev"
 	want.Serving.Variables = map[string]string{"host": "h", "empty": ""}

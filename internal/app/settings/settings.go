@@ -77,7 +77,7 @@ type Limits struct {
 }
 
 // Timeouts of the gateway's connections.
-type Timeouts struct{ ReadHeader, Idle, Request, Write, Queue time.Duration }
+type Timeouts struct{ ReadHeader, ReadBody, Idle, Request, Write, Queue time.Duration }
 
 // Management is the listener for administration, health and metrics.
 type Management struct {

@@ -49,6 +49,7 @@ func gatewayTable() []setting {
 		one("gateway.limits.queue", count(1<<20), "1000", "Requests that may wait for their turn when inFlight is reached; more are answered 503.", func(s *Settings) *int64 { return &s.Gateway.Limits.Queue }),
 		one("gateway.limits.memory", size(0, 1<<50), "0", "Memory above which new requests are answered 503; 0 = GOMEMLIMIT, else nine tenths of what the container may use, else no ceiling.", func(s *Settings) *int64 { return &s.Gateway.Limits.Memory }),
 		one("gateway.timeouts.readHeader", wait, "10s", "Time a client has for a request head.", func(s *Settings) *time.Duration { return &s.Gateway.Timeouts.ReadHeader }),
+		one("gateway.timeouts.readBody", wait, "60s", "Time a client may let pass between two pieces of a request body.", func(s *Settings) *time.Duration { return &s.Gateway.Timeouts.ReadBody }),
 		one("gateway.timeouts.idle", wait, "120s", "Time an idle client connection is kept.", func(s *Settings) *time.Duration { return &s.Gateway.Timeouts.Idle }),
 		one("gateway.timeouts.request", wait, "300s", "Time a backend has for its response head, unless forward-request says otherwise.", func(s *Settings) *time.Duration { return &s.Gateway.Timeouts.Request }),
 		one("gateway.timeouts.write", wait, "30s", "Time a client may take to accept a piece of the answer.", func(s *Settings) *time.Duration { return &s.Gateway.Timeouts.Write }),
