@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -183,24 +182,6 @@ func (s *relayLoad) more(t *testing.T, n int64) {
 		}
 		return nil
 	})
-}
-
-// answerBoth answers plain and streamed questions, and holds those that say so.
-func answerBoth(goOn <-chan struct{}) http.HandlerFunc {
-	hold := holding(goOn)
-	return func(w http.ResponseWriter, r *http.Request) {
-		b, _ := io.ReadAll(r.Body)
-		switch {
-		case r.Header.Get("X-Kind") == "hold":
-			hold(w, r)
-		case strings.Contains(string(b), `"stream":true`):
-			push := stream(w)
-			_ = push(chunk("first"))
-			_ = push(doneEvent)
-		default:
-			answerPlain(w, r)
-		}
-	}
 }
 
 // Three processes in a row under load that never stops: no call fails, a stream
