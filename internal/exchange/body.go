@@ -3,6 +3,7 @@ package exchange
 import (
 	"bytes"
 	"io"
+	"math/bits"
 	"sync"
 )
 
@@ -27,13 +28,33 @@ type Body struct {
 }
 
 // Bodies in memory of a middling size are frequent, and clearing fresh memory
-// for each costs more than reading them.
+// for each costs more than reading them. Memory comes in powers of two, so that a
+// stream which holds its request for minutes does not hold much more.
 const (
-	pooledFrom = 4 << 10
-	pooledUpTo = 64<<10 + 1
+	smallestClass = 10 // 1 KiB
+	greatestClass = 17 // 128 KiB, for 64 KiB and the byte that shows the end
 )
 
-var bodyMemory = sync.Pool{New: func() any { b := make([]byte, pooledUpTo); return &b }}
+var bodyMemory [greatestClass - smallestClass + 1]sync.Pool
+
+// memoryFor returns empty memory for n bytes, pooled where n is middling.
+func memoryFor(n int64) (memory []byte, pooled *[]byte) {
+	class := max(bits.Len64(uint64(n-1)), smallestClass)
+	if n <= 0 || class > greatestClass {
+		return make([]byte, 0, n), nil
+	}
+	if p, ok := bodyMemory[class-smallestClass].Get().(*[]byte); ok {
+		return (*p)[:0], p
+	}
+	b := make([]byte, 1<<class)
+	return b[:0], &b
+}
+
+func freeMemory(p *[]byte) {
+	if p != nil {
+		bodyMemory[bits.Len64(uint64(len(*p)-1))-smallestClass].Put(p)
+	}
+}
 
 // SetStream makes the body a stream of size bytes (-1 = unknown). A nil r is
 // no body.
@@ -84,21 +105,17 @@ func (b *Body) Buffer(limit int64) (ok bool, err error) {
 	if b.size < 0 || b.size > limit {
 		room = min(bytes.MinRead, limit+1)
 	}
-	memory, pooled := []byte(nil), (*[]byte)(nil)
-	if b.size >= pooledFrom && room <= pooledUpTo {
-		pooled = bodyMemory.Get().(*[]byte)
-		memory = (*pooled)[:0]
-	} else {
-		memory = make([]byte, 0, room)
-	}
+	memory, pooled := memoryFor(room)
 	data, err := readUpTo(b.stream, memory, limit+1)
 	if err != nil || int64(len(data)) > limit {
-		if pooled != nil {
-			bodyMemory.Put(pooled)
-		}
+		freeMemory(pooled)
 		return err != nil, err
 	}
 	_ = b.stream.Close()
+	if cap(data) != cap(memory) { // it has grown out of it
+		freeMemory(pooled)
+		pooled = nil
+	}
 	*b = Body{mode: BodyBuffered, data: data, size: int64(len(data)), pooled: pooled}
 	return true, nil
 }
@@ -141,7 +158,7 @@ func (b *Body) Take() (r io.Reader, data []byte, size int64) {
 // used any more. A second Close does nothing.
 func (b *Body) Close() {
 	if b.pooled != nil {
-		bodyMemory.Put(b.pooled)
+		freeMemory(b.pooled)
 		*b = Body{mode: BodyConsumed}
 	}
 	if b.mode == BodyStream && b.stream != nil {

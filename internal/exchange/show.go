@@ -91,6 +91,9 @@ func (x *Exchange) ShowURL() string {
 // their names, those of the API's subscription key and the backend's
 // credentials included.
 func (x *Exchange) CarriesCredential(name string) bool {
+	if name == "api-version" { // nearly every call has it, and is logged twice
+		return false
+	}
 	if a := x.API; a != nil && (wire.EqualName(name, a.KeyHeader) || wire.EqualName(name, a.KeyQuery)) {
 		return true
 	}

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"io"
 	"log/slog"
@@ -184,7 +185,7 @@ func appendMilliseconds(b []byte, d time.Duration) []byte {
 // because they end a line in JavaScript.
 func appendEscaped(b []byte, s string) []byte {
 	start := 0
-	for i := 0; i < len(s); {
+	for i := plain(s); i < len(s); {
 		c := s[i]
 		if c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' {
 			i++
@@ -211,6 +212,21 @@ func appendEscaped(b []byte, s string) []byte {
 		i += size
 	}
 	return append(b, s[start:]...)
+}
+
+// plain is the length of a beginning of s that needs no escape, found eight
+// bytes at a time.
+func plain(s string) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	n := 0
+	for ; len(s)-n >= 8; n += 8 {
+		x := binary.LittleEndian.Uint64([]byte(s[n : n+8])) // no copy is made
+		quote, slash := x^ones*'"', x^ones*'\\'
+		if (x|(x-ones*' ')|(quote-ones)|(slash-ones))&highs != 0 {
+			break
+		}
+	}
+	return n
 }
 
 func appendControl(b []byte, c byte) []byte {

@@ -41,13 +41,13 @@ func holdsKey(query, name string) bool {
 
 func isKeyName(raw, name string) bool {
 	k := raw
-	if strings.ContainsAny(raw, "%+") {
+	if strings.IndexByte(raw, '%') >= 0 || strings.IndexByte(raw, '+') >= 0 {
 		if u, err := url.QueryUnescape(raw); err == nil {
 			k = u
 		}
 	}
 	for _, n := range [...]string{name, "subscription-key", "api-key", "access_token", "sig"} {
-		if n != "" && strings.EqualFold(k, n) {
+		if n != "" && len(k) == len(n) && strings.EqualFold(k, n) {
 			return true
 		}
 	}

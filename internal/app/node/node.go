@@ -281,6 +281,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	go n.follow(ctx)
 	go n.watchMemory(life)
+	go tuneCollector(life)
 	n.announce()
 	for {
 		select {

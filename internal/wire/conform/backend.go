@@ -68,7 +68,7 @@ func playOn(t testing.TB, s script, wrap func(net.Conn) net.Conn) *backend {
 }
 
 func (p *peer) perform(s script, n int) {
-	defer p.Close()
+	defer func() { _ = p.Close() }()
 	defer func() {
 		if v := recover(); v != nil && v != any(errPeer) {
 			panic(v)
@@ -134,7 +134,7 @@ func call(ctx context.Context, tr wire.Transport, out *wire.Outgoing) result {
 	if err != nil {
 		return result{err: err}
 	}
-	defer in.Body.Close()
+	defer func() { _ = in.Body.Close() }()
 	var b strings.Builder
 	_, err = io.Copy(&b, in.Body)
 	return result{Incoming: in, body: b.String(), err: err}

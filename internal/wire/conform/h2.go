@@ -222,3 +222,15 @@ func h2BadPreface(t *testing.T, e Engine) {
 	}
 	s.alive(id)
 }
+
+// A server that switched in the middle would let a client through a proxy,
+// which thinks of one HTTP/1.1 connection, send what the proxy cannot see.
+func h2LatePreface(t *testing.T, e Engine) {
+	p := serve(t, e, wire.ServerConfig{H2C: true}, target).dial()
+	p.send(get("/1"))
+	p.answer("GET")
+	p.send(http2.ClientPreface + "\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+	if m := p.answer("GET"); m.status() != 400 && m.status() != 505 {
+		t.Errorf("%+v", m)
+	}
+}

@@ -18,6 +18,7 @@ func http2Checks() []check {
 	checks := []check{
 		{name: "h2: requests", run: h2Plain},
 		{name: "h2: prior knowledge on a plain connection", run: h2PriorKnowledge},
+		{name: "h2: preface behind another request", run: h2LatePreface},
 		{name: "h2: bad preface", run: h2BadPreface},
 		{name: "h2: a body that differs from its length", run: h2LengthMismatch},
 		{name: "h2: abort resets the stream", run: h2Abort},
@@ -211,7 +212,7 @@ func h2ClientReset(t *testing.T, e Engine) {
 	h.headers(1, true, getFields()...)
 	await(t, "the request", entered)
 	h.check(h.fr.WriteRSTStream(1, http2.ErrCodeCancel))
-	await(t, "the end of the context", left)
+	_ = await(t, "the end of the context", left)
 }
 
 func h2Upgrade(t *testing.T, e Engine) {

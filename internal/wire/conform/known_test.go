@@ -19,6 +19,7 @@ func stdKnown() map[string]string {
 		"a connection closed as the request arrives: safe calls are repeated": "net/http repeats GET, HEAD, OPTIONS and TRACE, not PUT and DELETE",
 		"an expectation is not sent on":                                       "net/http waits for 100 Continue itself, for a second",
 		"the caller gives up while sending":                                   "net/http waits for the reader of the body, which may be a client that stalls",
+		"no head in time while the sender stalls":                             "net/http waits for the reader of the body, which may be a client that stalls",
 		"malformed answer: half a head":                                       "net/http parses what it has and calls it malformed",
 		"malformed answer: half a status line":                                "net/http parses what it has and calls it malformed",
 		"malformed answer: trailer of framing":                                "net/http drops trailers that were not announced",

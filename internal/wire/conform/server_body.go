@@ -26,6 +26,7 @@ func bodyChecks() []check {
 		{name: "unknown expectation", run: unknownExpectation},
 		{name: "a small body left unread keeps the connection", run: unreadSmall},
 		{name: "a large body left unread does not kill the answer", run: unreadLarge},
+		{name: "a large body left unread does not kill the answer on TLS", run: unreadLargeTLS},
 		{name: "a body closed early", run: bodyClosed},
 		{name: "a body cut off fails", run: bodyCut},
 		{name: "answer and body at the same time", run: fullDuplex},
@@ -92,14 +93,15 @@ func readMixed(r io.Reader) ([]byte, error) {
 	var all []byte
 	small := make([]byte, 7)
 	for turn := 0; ; turn++ {
-		p, err := small, error(nil)
+		var p []byte
+		var err error
 		if turn%2 == 0 {
 			p, err = c.Next()
 			if len(p) == 0 && err == nil {
-				return all, errors.New("Next returned nothing and no error")
+				return all, errors.New("nothing came from Next, and no error")
 			}
 		} else {
-			n := 0
+			var n int
 			n, err = r.Read(small)
 			p = small[:n]
 		}
@@ -179,31 +181,48 @@ func unreadSmall(t *testing.T, e Engine) {
 // A server that closes while bytes of the client are unread sends a reset,
 // which destroys the answer on its way (RFC 9112 §9.6).
 func unreadLarge(t *testing.T, e Engine) {
-	answer := strings.Repeat("answer ", 100_000)
 	s := serve(t, e, wire.ServerConfig{}, func(_ context.Context, _ *wire.Request, w wire.Responder) {
-		wire.Reply(w, 413, "", []byte(answer))
+		wire.Reply(w, 413, "", []byte(refusal()))
 	})
 	for i := range 4 {
-		p := s.dial()
-		const size = 64 << 20
-		head := fmt.Sprintf("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", size)
-		if i%2 == 1 {
-			head = fmt.Sprintf("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n", size)
-		}
-		p.send(head)
-		go func() {
-			block := make([]byte, 64<<10)
-			for range size / len(block) {
-				if _, err := p.Write(block); err != nil {
-					return
-				}
-			}
-		}()
-		if m := p.answer("POST"); m.status() != 413 || m.Body != answer {
-			t.Errorf("%s with %d bytes of %d", m.Start, len(m.Body), len(answer))
-		}
-		p.ended()
+		uploads(t, s.dial(), i%2 == 1)
 	}
+}
+
+func unreadLargeTLS(t *testing.T, e Engine) {
+	id := identity(t, "127.0.0.1")
+	s := serve(t, e, wire.ServerConfig{TLS: id.server()}, func(_ context.Context, _ *wire.Request, w wire.Responder) {
+		wire.Reply(w, 413, "", []byte(refusal()))
+	})
+	for i := range 2 {
+		uploads(t, s.dialTLS(id, "http/1.1"), i%2 == 1)
+	}
+}
+
+func refusal() string { return strings.Repeat("answer ", 100_000) }
+
+// uploads sends much more than a server will take and requires the whole
+// answer.
+func uploads(t *testing.T, p *peer, chunked bool) {
+	t.Helper()
+	const size = 64 << 20
+	head := fmt.Sprintf("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", size)
+	if chunked {
+		head = fmt.Sprintf("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n", size)
+	}
+	p.send(head)
+	go func() {
+		block := make([]byte, 64<<10)
+		for range size / len(block) {
+			if _, err := p.Write(block); err != nil {
+				return
+			}
+		}
+	}()
+	if m := p.answer("POST"); m.status() != 413 || m.Body != refusal() {
+		t.Errorf("%s with %d bytes of %d", m.Start, len(m.Body), len(refusal()))
+	}
+	p.ended()
 }
 
 func bodyClosed(t *testing.T, e Engine) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ func endChecks() []check {
 		{name: "shutdown leaves a moment for last words", run: lastWords},
 		{name: "close ends everything", run: closeAll},
 		{name: "several listeners", run: severalListeners},
+		{name: "no goroutines are left behind", run: nothingLeft, alone: true},
 		{name: "a panic closes the connection", run: panicCloses},
 		{name: "a panic in the middle cuts the answer", run: panicCuts},
 	}
@@ -105,7 +107,7 @@ func shutdownAnnounces(t *testing.T, e Engine) {
 		t.Errorf("%+v", m)
 	}
 	p.endedCleanly()
-	await(t, "the end of Shutdown", done)
+	_ = await(t, "the end of Shutdown", done)
 }
 
 func shutdownLate(t *testing.T, e Engine) {
@@ -151,7 +153,7 @@ func lastWords(t *testing.T, e Engine) {
 	if m.Body != "event: error\n\n" || err != nil {
 		t.Errorf("%v, %+v", err, m)
 	}
-	await(t, "the end of Shutdown", done)
+	_ = await(t, "the end of Shutdown", done)
 }
 
 func closeAll(t *testing.T, e Engine) {
@@ -161,7 +163,7 @@ func closeAll(t *testing.T, e Engine) {
 	await(t, "the request", entered)
 	idle.send(get("/nothing")[:10])
 	_ = s.srv.Close()
-	await(t, "the end of the context", left)
+	_ = await(t, "the end of the context", left)
 	_, _ = running.rest()
 	idle.ended()
 }
@@ -234,4 +236,35 @@ func panicCuts(t *testing.T, e Engine) {
 		t.Errorf("%v, %+v", err, m)
 	}
 	await(t, "the panic", values)
+}
+
+func nothingLeft(t *testing.T, e Engine) {
+	before := runtime.NumGoroutine()
+	t.Run("clients", func(t *testing.T) {
+		s := serve(t, e, wire.ServerConfig{}, echo)
+		b := play(t, counting)
+		tr := transport(t, e, wire.TransportConfig{})
+		for range 20 {
+			s.dial()
+			s.dial().send(get("/")[:10])
+			s.dial().send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc")
+			if m := s.ask(post("/", "body")); m.status() != 200 {
+				t.Errorf("%+v", m)
+			}
+			must(t, tr, b.post("/", "body"))
+			in, err := tr.RoundTrip(context.Background(), b.stream("/", strings.NewReader("body"), 4))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = in.Body.Close()
+		}
+	})
+	deadline := time.Now().Add(patience)
+	for runtime.NumGoroutine() > before+2 && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if n := runtime.NumGoroutine(); n > before+2 {
+		buf := make([]byte, 1<<20)
+		t.Errorf("%d goroutines, before there were %d\n%s", n, before, buf[:runtime.Stack(buf, true)])
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ func goneChecks() []check {
 		{name: "a client that leaves while an answer streams", run: goneStreaming},
 		{name: "a client that leaves with a reset", run: goneReset},
 		{name: "a client that leaves on TLS", run: goneTLS},
+		{name: "a client that closes its sending side still gets its answer", run: halfClosed},
 		{name: "the next request after one that waited", run: afterWaiting},
 	}
 }
@@ -82,7 +84,7 @@ func goneReset(t *testing.T, e Engine) {
 		p.send(get(target))
 		await(t, "the request", entered)
 		p.reset()
-		await(t, "the end of the context", left)
+		_ = await(t, "the end of the context", left)
 	}
 }
 
@@ -97,7 +99,7 @@ func goneTLS(t *testing.T, e Engine) {
 	p.send(get("/"))
 	await(t, "the request", entered)
 	_ = p.Close()
-	await(t, "the end of the context", left)
+	_ = await(t, "the end of the context", left)
 }
 
 // Watching for the client to leave must not swallow bytes of its next request.
@@ -121,5 +123,24 @@ func afterWaiting(t *testing.T, e Engine) {
 	p.send(get("/5")) // while /4 is being handled
 	if a, b := p.answer("GET").Body, p.answer("GET").Body; a != "/4" || b != "/5" {
 		t.Errorf("answers %s, %s", a, b)
+	}
+}
+
+func halfClosed(t *testing.T, e Engine) {
+	text := strings.Repeat("answer ", 50_000)
+	s := serve(t, e, wire.ServerConfig{}, func(_ context.Context, r *wire.Request, w wire.Responder) {
+		if r.Body != nil {
+			_, _ = io.Copy(io.Discard, r.Body)
+		}
+		wire.Reply(w, 200, "", []byte(text))
+	})
+	for _, request := range []string{get("/"), post("/", "body"), chunkedPost("/", "body")} {
+		p := s.dial()
+		p.send(request)
+		p.closeWrite()
+		if m := p.answer("GET"); m.Body != text {
+			t.Errorf("%.10q: %d bytes of %d", request, len(m.Body), len(text))
+		}
+		p.endedCleanly()
 	}
 }

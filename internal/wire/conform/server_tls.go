@@ -14,6 +14,7 @@ func tlsChecks() []check {
 		{name: "HTTP/1.1 over TLS", run: overTLS},
 		{name: "ALPN chooses the protocol", run: alpn},
 		{name: "plain HTTP to a TLS listener", run: plainToTLS},
+		{name: "a TLS handshake that never ends", run: silentTLS},
 		{name: "large answers over TLS", run: largeTLS},
 		{name: "upgrade over TLS", run: upgradeTLS},
 	}
@@ -107,4 +108,16 @@ func upgradeTLS(t *testing.T, e Engine) {
 	p.until("\r\n\r\nearly")
 	p.send("late")
 	p.until("late")
+}
+
+func silentTLS(t *testing.T, e Engine) {
+	id := identity(t, "127.0.0.1")
+	s := serve(t, e, wire.ServerConfig{TLS: id.server(), ReadHeaderTimeout: short}, target)
+	for _, text := range []string{"", "\x16\x03\x01\x02\x00\x01"} {
+		p := s.dial()
+		p.send(text)
+		if got, err := p.rest(); err != nil && !isReset(err) || strings.Contains(got, "HTTP") {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
 }

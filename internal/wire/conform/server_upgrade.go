@@ -111,7 +111,7 @@ func upgradeCloses(t *testing.T, e Engine) {
 	}
 	p.send("heard")
 	p.closeWrite()
-	await(t, "the end of the stream", errs)
+	_ = await(t, "the end of the stream", errs)
 }
 
 func upgradeDeadlines(t *testing.T, e Engine) {
@@ -172,7 +172,7 @@ func upgradeShutdown(t *testing.T, e Engine) {
 	if got, _ := p.rest(); got != "bye" {
 		t.Errorf("last words %q", got)
 	}
-	await(t, "the end of Shutdown", done)
+	_ = await(t, "the end of Shutdown", done)
 }
 
 func upgradeIgnored(t *testing.T, e Engine) {

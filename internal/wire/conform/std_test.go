@@ -1,6 +1,9 @@
 package conform_test
 
 import (
+	"io"
+	"log"
+	"os"
 	"slices"
 	"testing"
 
@@ -17,6 +20,13 @@ func netHTTP() conform.Engine {
 		NewTransport: func(c wire.TransportConfig) wire.Transport { return std.NewTransport(c) },
 		Known:        stdKnown(),
 	}
+}
+
+// TestMain silences what net/http says, through the standard logger, of each
+// backend that we let misbehave.
+func TestMain(m *testing.M) {
+	log.SetOutput(io.Discard)
+	os.Exit(m.Run())
 }
 
 func TestStdServer(t *testing.T)    { conform.Server(t, netHTTP()) }

@@ -104,7 +104,7 @@ func notRepeated(t *testing.T, e Engine) {
 		if strings.HasSuffix(kind, "stream") {
 			out = b.stream("/", strings.NewReader("body"), 4)
 		}
-		fails(t, tr, out, wire.KindAborted)
+		_ = fails(t, tr, out, wire.KindAborted)
 		if n := requests.Load(); n != 2 {
 			t.Errorf("%s: the backend saw %d requests, want 2", kind, n)
 		}
@@ -118,7 +118,7 @@ func firstNotRepeated(t *testing.T, e Engine) {
 			requests.Add(1)
 		}
 	})
-	fails(t, transport(t, e, wire.TransportConfig{}), b.get("/"), wire.KindAborted)
+	_ = fails(t, transport(t, e, wire.TransportConfig{}), b.get("/"), wire.KindAborted)
 	if n := requests.Load(); n != 1 {
 		t.Errorf("%d requests", n)
 	}
@@ -149,7 +149,7 @@ func repeatedOnce(t *testing.T, e Engine) {
 	for range 4 {
 		await(t, "a result", done)
 	}
-	fails(t, tr, b.get("/"), wire.KindAborted)
+	_ = fails(t, tr, b.get("/"), wire.KindAborted)
 	if n := requests.Load(); n > 2 {
 		t.Errorf("one call was sent %d times", n)
 	}
@@ -172,7 +172,7 @@ func begunNotRepeated(t *testing.T, e Engine) {
 	})
 	tr := transport(t, e, wire.TransportConfig{})
 	must(t, tr, b.get("/"))
-	fails(t, tr, b.get("/"), wire.KindAborted)
+	_ = fails(t, tr, b.get("/"), wire.KindAborted)
 	if n := requests.Load(); n != 2 {
 		t.Errorf("%d requests", n)
 	}

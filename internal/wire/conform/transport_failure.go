@@ -20,6 +20,7 @@ func failureChecks() []check {
 		{name: "a reset before the head", run: resetInHead},
 		{name: "a reset in the body", run: resetInBody},
 		{name: "no head in time", run: headTimeout},
+		{name: "no head in time while the sender stalls", run: headTimeoutStalled},
 		{name: "the head timeout is for the head alone", run: headTimeoutOnly},
 		{name: "a trickling body passes", run: tricklingAnswer},
 		{name: "the caller gives up while dialling", run: cancelDial},
@@ -43,7 +44,7 @@ func resetInHead(t *testing.T, e Engine) {
 				p.reset()
 			}
 		})
-		fails(t, transport(t, e, wire.TransportConfig{}), b.post("/", "x"), wire.KindAborted)
+		_ = fails(t, transport(t, e, wire.TransportConfig{}), b.post("/", "x"), wire.KindAborted)
 	}
 }
 
@@ -90,7 +91,7 @@ func headTimeout(t *testing.T, e Engine) {
 		b := play(t, hang(gone, part))
 		out := b.get("/")
 		out.HeadTimeout = short
-		fails(t, transport(t, e, wire.TransportConfig{}), out, wire.KindTimeout)
+		_ = fails(t, transport(t, e, wire.TransportConfig{}), out, wire.KindTimeout)
 		await(t, "the end of the call at the backend", gone)
 	}
 }
@@ -257,8 +258,8 @@ func refused(t *testing.T, e Engine) {
 	_ = l.Close()
 	b := &backend{t: t, addr: addr}
 	tr := transport(t, e, wire.TransportConfig{})
-	fails(t, tr, b.get("/"), wire.KindConnect)
-	fails(t, tr, b.post("/", "x"), wire.KindConnect)
+	_ = fails(t, tr, b.get("/"), wire.KindConnect)
+	_ = fails(t, tr, b.post("/", "x"), wire.KindConnect)
 }
 
 func connectTimeout(t *testing.T, e Engine) {
@@ -267,11 +268,11 @@ func connectTimeout(t *testing.T, e Engine) {
 		return nil, ctx.Err()
 	}})
 	b := &backend{t: t, addr: "127.0.0.1:1"}
-	fails(t, tr, b.get("/"), wire.KindConnect)
+	_ = fails(t, tr, b.get("/"), wire.KindConnect)
 	mute := play(t, func(p *peer, _ int) { _, _ = p.rest() }) // accepts, and never shakes hands
 	out := mute.get("/")
 	out.Scheme = "https"
-	fails(t, transport(t, e, wire.TransportConfig{ConnectTimeout: short}), out, wire.KindConnect)
+	_ = fails(t, transport(t, e, wire.TransportConfig{ConnectTimeout: short}), out, wire.KindConnect)
 }
 
 func diallerErrors(t *testing.T, e Engine) {
@@ -304,4 +305,22 @@ func quietErrors(t *testing.T, e Engine) {
 			t.Errorf("%v", r.err)
 		}
 	}
+}
+
+func headTimeoutStalled(t *testing.T, e Engine) {
+	gone := make(chan struct{}, 1)
+	b := play(t, func(p *peer, _ int) {
+		_, _ = p.rest()
+		gone <- struct{}{}
+	})
+	r, _ := io.Pipe() // never gives anything
+	out := b.stream("/", r, 100)
+	out.HeadTimeout = short
+	done := make(chan result, 1)
+	tr := transport(t, e, wire.TransportConfig{})
+	go func() { done <- call(context.Background(), tr, out) }()
+	if res := await(t, "the result", done); wire.KindOf(res.err) != wire.KindTimeout {
+		t.Errorf("%v (kind %d)", res.err, wire.KindOf(res.err))
+	}
+	await(t, "the end of the call at the backend", gone)
 }

@@ -3,6 +3,7 @@ package conform
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ func malformedChecks() []check {
 	for _, m := range malformedAnswers() {
 		checks = append(checks, check{name: "malformed answer: " + m.name, run: func(t *testing.T, e Engine) {
 			b := play(t, once(m.answer))
-			fails(t, transport(t, e, wire.TransportConfig{}), b.get("/"), m.kind)
+			_ = fails(t, transport(t, e, wire.TransportConfig{}), b.get("/"), m.kind)
 		}})
 	}
 	return checks
@@ -35,11 +36,18 @@ type malformed struct {
 }
 
 func malformedAnswers() []malformed {
-	head := func(lines ...string) string {
-		return "HTTP/1.1 200 OK\r\n" + strings.Join(lines, "\r\n") + "\r\n\r\n"
-	}
-	chunked := "Transfer-Encoding: chunked"
-	p := wire.KindProtocol
+	return slices.Concat(malformedHeads(), malformedStatusLines(), malformedChunks())
+}
+
+const chunkedLine = "Transfer-Encoding: chunked"
+
+// answerWith is the head of an answer with these lines.
+func answerWith(lines ...string) string {
+	return "HTTP/1.1 200 OK\r\n" + strings.Join(lines, "\r\n") + "\r\n\r\n"
+}
+
+func malformedHeads() []malformed {
+	head, chunked, p := answerWith, chunkedLine, wire.KindProtocol
 	return []malformed{
 		{"length and coding", head("Content-Length: 3", chunked) + "3\r\nabc\r\n0\r\n\r\n", p},
 		{"coding and length", head(chunked, "Content-Length: 3") + "3\r\nabc\r\n0\r\n\r\n", p},
@@ -73,6 +81,13 @@ func malformedAnswers() []malformed {
 		{"bare LF after the status line", "HTTP/1.1 200 OK\nContent-Length: 2\r\n\r\nok", p},
 		{"bare LF after a header", "HTTP/1.1 200 OK\r\nContent-Length: 2\nX: 1\r\n\r\nok", p},
 		{"bare LF at the end", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\nok", p},
+		{"length that differs by an underscore", head("Content_Length: 5", "Content-Length: 2") + "ok", p},
+	}
+}
+
+func malformedStatusLines() []malformed {
+	p := wire.KindProtocol
+	return []malformed{
 		{"status of two digits", "HTTP/1.1 20 OK\r\nContent-Length: 2\r\n\r\nok", p},
 		{"status of four digits", "HTTP/1.1 2000 OK\r\nContent-Length: 2\r\n\r\nok", p},
 		{"status in letters", "HTTP/1.1 abc OK\r\nContent-Length: 2\r\n\r\nok", p},
@@ -88,7 +103,16 @@ func malformedAnswers() []malformed {
 		{"two spaces", "HTTP/1.1  200 OK\r\nContent-Length: 2\r\n\r\nok", p},
 		{"NUL in the reason", "HTTP/1.1 200 O\x00K\r\nContent-Length: 2\r\n\r\nok", p},
 		{"101 that nobody asked for", "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", p},
-		{"length that differs by an underscore", head("Content_Length: 5", "Content-Length: 2") + "ok", p},
+		{"nothing at all", "", wire.KindAborted},
+		{"half a status line", "HTTP/1.1 20", wire.KindAborted},
+		{"half a head", "HTTP/1.1 200 OK\r\nContent-Le", wire.KindAborted},
+		{"a head without its end", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", wire.KindAborted},
+	}
+}
+
+func malformedChunks() []malformed {
+	head, chunked, p := answerWith, chunkedLine, wire.KindProtocol
+	return []malformed{
 		{"bad chunk size", head(chunked) + "x\r\nabc\r\n0\r\n\r\n", p},
 		{"empty chunk size", head(chunked) + "\r\nabc\r\n0\r\n\r\n", p},
 		{"negative chunk size", head(chunked) + "-3\r\nabc\r\n0\r\n\r\n", p},
@@ -103,10 +127,6 @@ func malformedAnswers() []malformed {
 		{"chunk extension with CR", head(chunked) + "3;a\rb\r\nabc\r\n0\r\n\r\n", p},
 		{"trailer without a colon", head(chunked) + "0\r\nX\r\n\r\n", p},
 		{"trailer of framing", head(chunked) + "0\r\nContent-Length: 5\r\n\r\n", p},
-		{"nothing at all", "", wire.KindAborted},
-		{"half a status line", "HTTP/1.1 20", wire.KindAborted},
-		{"half a head", "HTTP/1.1 200 OK\r\nContent-Le", wire.KindAborted},
-		{"a head without its end", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", wire.KindAborted},
 	}
 }
 
@@ -149,7 +169,7 @@ func shortAnswers(t *testing.T, e Engine) {
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\nshort",
 	} {
 		b := play(t, once(answer))
-		fails(t, transport(t, e, wire.TransportConfig{}), b.get("/"), wire.KindAborted)
+		_ = fails(t, transport(t, e, wire.TransportConfig{}), b.get("/"), wire.KindAborted)
 	}
 }
 
@@ -183,7 +203,7 @@ func hugeAnswerHead(t *testing.T, e Engine) {
 	b := play(t, once("HTTP/1.1 200 OK\r\nX: "+strings.Repeat("a", 6_000)+"\r\nContent-Length: 0\r\n\r\n"))
 	must(t, transport(t, e, cfg), b.get("/"))
 	b = play(t, once("HTTP/1.1 200 "+strings.Repeat("long reason ", 10_000)+"\r\nContent-Length: 0\r\n\r\n"))
-	fails(t, transport(t, e, cfg), b.get("/"), wire.KindTooLarge)
+	_ = fails(t, transport(t, e, cfg), b.get("/"), wire.KindTooLarge)
 }
 
 func hugeExtensions(t *testing.T, e Engine) {
@@ -200,7 +220,7 @@ func hugeExtensions(t *testing.T, e Engine) {
 		}
 		t.Error("64 MB of one chunk extension were read")
 	})
-	fails(t, transport(t, e, wire.TransportConfig{}), b.get("/"), wire.KindProtocol)
+	_ = fails(t, transport(t, e, wire.TransportConfig{}), b.get("/"), wire.KindProtocol)
 }
 
 func hugeTrailers(t *testing.T, e Engine) {

@@ -195,7 +195,7 @@ func earlyAnswer(t *testing.T, e Engine) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.Body.Close()
+	defer func() { _ = in.Body.Close() }()
 	buf := make([]byte, 5)
 	if _, err := io.ReadFull(in.Body, buf); err != nil || string(buf) != "early" {
 		t.Fatalf("%q, %v", buf, err)
@@ -247,7 +247,7 @@ func duplexCall(t *testing.T, e Engine) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.Body.Close()
+	defer func() { _ = in.Body.Close() }()
 	for range 5 {
 		_, _ = io.WriteString(w, "ping")
 		buf := make([]byte, 4)

@@ -55,8 +55,8 @@ func trustedBackend(t *testing.T, e Engine) {
 func unknownIssuer(t *testing.T, e Engine) {
 	b := playTLS(t, identity(t, "127.0.0.1"), counting)
 	empty := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}
-	fails(t, transport(t, e, wire.TransportConfig{TLS: empty}), b.secure("/"), wire.KindConnect)
-	fails(t, transport(t, e, wire.TransportConfig{}), b.secure("/"), wire.KindConnect)
+	_ = fails(t, transport(t, e, wire.TransportConfig{TLS: empty}), b.secure("/"), wire.KindConnect)
+	_ = fails(t, transport(t, e, wire.TransportConfig{}), b.secure("/"), wire.KindConnect)
 }
 
 func otherName(t *testing.T, e Engine) {
@@ -64,7 +64,7 @@ func otherName(t *testing.T, e Engine) {
 	b := playTLS(t, id, counting)
 	out := b.secure("/")
 	out.Host = "other.example" // what counts is whom we connect to, not what we say
-	fails(t, transport(t, e, wire.TransportConfig{TLS: id.client()}), out, wire.KindConnect)
+	_ = fails(t, transport(t, e, wire.TransportConfig{TLS: id.client()}), out, wire.KindConnect)
 }
 
 func exceptions(t *testing.T, e Engine) {
@@ -99,7 +99,7 @@ func plainBackend(t *testing.T, e Engine) {
 		p.trySend("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 		_, _ = p.rest()
 	})
-	fails(t, transport(t, e, wire.TransportConfig{}), b.secure("/"), wire.KindConnect)
+	_ = fails(t, transport(t, e, wire.TransportConfig{}), b.secure("/"), wire.KindConnect)
 }
 
 // zeros is a body of n bytes that takes no memory.

@@ -102,10 +102,10 @@ func (w *witness) check(t *testing.T, s *host, text string, want Want, send func
 	if w.lax && want.Statuses != nil && len(answers) == 0 && len(seen) == 0 {
 		return // net/http closes with bytes unread, and the reset destroys its answer
 	}
-	want.judge(t, seen, answers)
+	want.judge(t, seen, answers, w.lax)
 }
 
-func (w Want) judge(t *testing.T, seen []string, answers []*message) {
+func (w Want) judge(t *testing.T, seen []string, answers []*message, lax bool) {
 	t.Helper()
 	var statuses []int
 	for _, m := range answers {
@@ -127,9 +127,12 @@ func (w Want) judge(t *testing.T, seen []string, answers []*message) {
 		if len(answers) > 1 || len(answers) == 1 && statuses[0] != 400 {
 			t.Errorf("answered %v", statuses)
 		}
+		if len(answers) == 1 && !lax && !answers[0].closes() {
+			t.Error("the answer does not say that the connection closes")
+		}
 	case w.Closed:
 		wanted := []int{200}
-		if w.Then != 0 {
+		if w.Then != 0 && !(lax && len(answers) == 1) { // see check
 			wanted = append(wanted, w.Then)
 		}
 		if !slices.Equal(seen, []string{w.Seen}) || !slices.Equal(statuses, wanted) {

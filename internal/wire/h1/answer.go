@@ -23,6 +23,7 @@ type answer struct {
 	left   int64
 	chunks *chunked
 	reuse  bool // the connection may serve another call
+	early  bool // the head came before the end of the request was sent
 	piece  []byte
 	held   *buffer // memory of the last piece, when the connection has gone on
 	pool   *buffers
@@ -107,6 +108,9 @@ func (a *answer) announced(list string) {
 func (u *upstream) accept(a *answer) (*wire.Incoming, error) {
 	a.ctx, a.pool, a.pump = u.ctx, u.pool, u.pump
 	u.pump = nil
+	// A server that answers before it has seen the request may not read the rest
+	// and close, without having said so: no other call should be on its way then.
+	a.early = a.pump != nil && !a.pump.ending.Load()
 	if a.Body = a; a.state == bodyChunked {
 		a.Trailer = a.trailer
 	}
@@ -295,12 +299,9 @@ func (a *answer) done(err error) error {
 		return a.ended
 	}
 	a.ended = io.EOF
-	clean := len(u.unread()) == 0
+	clean := left && a.reuse && !a.early && len(u.unread()) == 0
 	a.held = u.sock.detach() // the last piece lies in it
-	if a.pump != nil && clean && !a.pump.finished() {
-		clean = false
-	}
-	if left && clean && a.reuse {
+	if clean && (a.pump == nil || a.pump.finished()) {
 		u.h.put(u)
 	} else {
 		u.drop()

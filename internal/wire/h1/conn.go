@@ -3,8 +3,6 @@
 package h1
 
 import (
-	"bytes"
-	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
@@ -30,6 +28,7 @@ type conn struct {
 	body   *inbound
 	resp   responder
 	now    time.Time // when the running request began to arrive
+	sentAt time.Time // when its answer left, zero when that is unknown
 
 	mu       sync.Mutex
 	scope    *scope
@@ -41,6 +40,7 @@ type conn struct {
 	hijacked bool
 	isStream bool
 	fresh    bool // no request yet
+	spoken   bool // it has spoken HTTP/1.1, and must go on to
 	blank    bool // an empty line came before the request
 }
 
@@ -100,7 +100,12 @@ func (c *conn) readHead() (string, bool) {
 		if c.fresh {
 			wait, c.fresh = c.s.cfg.ReadHeaderTimeout, false
 		}
-		c.readWithin(time.Now(), wait)
+		now := c.sentAt // the answer before this has just left
+		if now.IsZero() {
+			now = time.Now()
+		}
+		c.sentAt = time.Time{}
+		c.readWithin(now, wait)
 		// killIdle may have come before the deadline, which has undone it.
 		if c.isClosed() || c.fill() != nil {
 			return "", false
@@ -210,6 +215,7 @@ func (c *conn) parse(head string) error {
 		Method: method, Scheme: c.scheme, Host: f.host, Target: path, Proto: proto, Header: c.header,
 		Remote: c.remote, Local: c.local, TLSVersion: c.tlsVersion, Received: c.now,
 	}
+	c.spoken = true
 	c.body.start(&f)
 	if c.body.state != bodyNone {
 		c.req.Body, c.req.ContentLength = c.body, f.length

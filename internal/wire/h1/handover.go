@@ -46,7 +46,7 @@ func (c *conn) handOver(nc net.Conn) {
 
 // isPreface hands connections that begin with HTTP/2 to the other engine.
 func (c *conn) isPreface(b []byte) bool {
-	if len(b) < len("PRI * HTTP/2.0\r\n\r\n") || b[0] != 'P' || !bytes.HasPrefix(b, []byte(preface[:18])) || !c.s.cfg.H2C || c.s.cfg.TLS != nil {
+	if len(b) < len("PRI * HTTP/2.0\r\n\r\n") || b[0] != 'P' || !bytes.HasPrefix(b, []byte(preface[:18])) || !c.s.cfg.H2C || c.s.cfg.TLS != nil || c.spoken {
 		return false
 	}
 	read := append([]byte(nil), b...)

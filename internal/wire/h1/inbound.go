@@ -3,6 +3,7 @@
 package h1
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -17,7 +18,7 @@ const (
 	// drainLimit and drainTime bound what is read of a body that the handler
 	// left, to keep the connection; beyond that the connection is closed.
 	drainLimit = 256 << 10
-	drainTime  = 50 * time.Millisecond
+	drainTime  = 500 * time.Millisecond
 )
 
 var (
@@ -41,7 +42,7 @@ type inbound struct {
 	c      *conn
 	state  bodyState
 	left   atomic.Int64
-	chunks chunked
+	chunks *chunked
 	piece  []byte      // decoded, not yet given to Read
 	woken  atomic.Bool // the read deadline has been spoilt to wake a reader
 	expect bool        // the client waits for 100 Continue, which the first read sends
@@ -65,7 +66,7 @@ func (b *inbound) start(f *framing) {
 	switch {
 	case f.chunked:
 		b.state = bodyChunked
-		b.chunks.reset()
+		b.chunks = new(chunked)
 	case f.length > 0:
 		b.state = bodyLength
 		b.left.Store(f.length)
@@ -85,13 +86,26 @@ func (b *inbound) complete() bool {
 func (b *inbound) rest() bool { return !b.complete() }
 
 // tooMuch reports whether, as far as is known, the rest of the body is more
-// than what would be read to keep the connection.
-func (b *inbound) tooMuch() bool {
+// than what would be read to keep the connection, or cannot be read. A
+// refusal is an answer of known length: its handler will not read along.
+func (b *inbound) tooMuch(refusal bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	// A client that has not been asked for the body may leave it out; the bytes
 	// that follow are then the body or the next request, nobody knows.
-	return !b.eof && (b.expect || b.left.Load() > drainLimit)
+	return !b.eof && (b.failed != nil || b.expect || b.left.Load() > drainLimit || refusal && b.endless())
+}
+
+// endless reports whether nobody reads a chunked body, of which nobody knows
+// how much is left. A client that is not told of the end before it has the
+// answer would send its next request into a closed connection.
+func (b *inbound) endless() bool {
+	if b.state != bodyChunked || b.started {
+		return false
+	}
+	c := chunked{}
+	_, _, err := c.decode(bytes.Clone(b.c.unread()))
+	return err != nil || c.state != chunkDone
 }
 
 // continued notes that the client need not be asked for the body any more.
@@ -261,10 +275,10 @@ func (b *inbound) wake() {
 // rest, so that the connection can be used again. The answer has been sent.
 func (b *inbound) finish(abort bool) {
 	b.mu.Lock()
-	if b.woken.Load() {
-		b.c.readBy = past()
-	}
 	if b.eof && !b.reading {
+		if b.woken.Load() { // in vain, but the deadline is spoilt
+			b.c.readBy = past()
+		}
 		b.mu.Unlock()
 		return
 	}

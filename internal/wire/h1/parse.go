@@ -113,11 +113,12 @@ type framing struct {
 func parseHeader(text string, h wire.Header, max int, f *framing) (wire.Header, error) {
 	f.length = -1
 	for {
-		line, rest, _ := strings.Cut(text, "\r\n")
-		if line == "" {
+		end := strings.IndexByte(text, '\n') // the scanner has seen the CR before it
+		if end <= 1 {
 			return h, nil
 		}
-		text = rest
+		line := text[:end-1]
+		text = text[end+1:]
 		if len(h) >= max {
 			return h, errTooManyHeaders
 		}

@@ -35,7 +35,7 @@ func (h *host) get(ctx context.Context) (*upstream, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case u != nil && u.usable(time.Now()):
+		case u != nil && u.usable():
 			return u, nil
 		case u != nil:
 			u.drop()
@@ -64,6 +64,7 @@ func (h *host) take() (*upstream, chan *upstream, error) {
 		u := h.idle[n-1]
 		h.idle[n-1] = nil
 		h.idle = h.idle[:n-1]
+		u.now = now
 		return u, nil, nil
 	}
 	if h.open < h.t.cfg.MaxConnsPerHost {
@@ -104,7 +105,8 @@ func (h *host) accept(ctx context.Context, u *upstream) (*upstream, error) {
 	switch {
 	case u == nil: // a place, not a connection
 		return h.dial(ctx)
-	case u.usable(time.Now()):
+	}
+	if u.now = time.Now(); u.usable() {
 		return u, nil
 	}
 	u.drop()
@@ -120,7 +122,7 @@ func (h *host) dial(ctx context.Context) (*upstream, error) {
 		return nil, err
 	}
 	now := time.Now()
-	u := &upstream{h: h, made: now, connect: now.Sub(start)}
+	u := &upstream{h: h, made: now, now: now, connect: now.Sub(start)}
 	u.init(c, readSocketOf(c), &h.t.pool)
 	return u, nil
 }
@@ -190,9 +192,9 @@ func (h *host) forget(now time.Time, timeout time.Duration) bool {
 // usable reports whether an idle connection may carry another request: young
 // enough, still open, and without bytes that nobody asked for, which would be
 // taken for the next answer.
-func (u *upstream) usable(now time.Time) bool {
+func (u *upstream) usable() bool {
 	cfg := &u.h.t.cfg
-	return now.Sub(u.idleSince) < cfg.IdleTimeout && !u.aged(now) && !u.stale()
+	return u.now.Sub(u.idleSince) < cfg.IdleTimeout && !u.aged(u.now) && !u.stale()
 }
 
 func (u *upstream) aged(now time.Time) bool {

@@ -25,6 +25,8 @@ type pump struct {
 	size  [24]byte      // of a chunk, as text
 	gone  chan struct{} // closed when the pump has ended
 
+	moment time.Duration // see lastMoment
+
 	sending sync.Mutex  // held during a write
 	ending  atomic.Bool // the last write has begun
 
@@ -35,13 +37,13 @@ type pump struct {
 }
 
 func startPump(u *upstream, body io.Reader, length int64) *pump {
-	p := &pump{u: u, body: body, left: length, gone: make(chan struct{})}
+	p := &pump{u: u, body: body, left: length, moment: lastMoment, gone: make(chan struct{})}
 	go p.run()
 	return p
 }
 
 func startBytesPump(u *upstream, rest []byte) *pump {
-	p := &pump{u: u, bytes: rest, gone: make(chan struct{})}
+	p := &pump{u: u, bytes: rest, moment: lastMoment, gone: make(chan struct{})}
 	go p.run()
 	return p
 }
@@ -166,7 +168,7 @@ const lastMoment = 2 * time.Millisecond
 // finished is over, but waits for a pump that has nothing to do but return.
 func (p *pump) finished() bool {
 	if p.ending.Load() && !p.over() {
-		t := time.NewTimer(lastMoment)
+		t := time.NewTimer(p.moment)
 		defer t.Stop()
 		select {
 		case <-p.gone:

@@ -80,7 +80,7 @@ func (r *responder) WriteHead(status int, reason string, h wire.Header, contentL
 		}
 	}
 	r.wrote = true
-	r.close = r.close || r.c.s.closing.Load() || r.c.body.tooMuch()
+	r.close = r.close || r.c.s.closing.Load() || r.c.body.tooMuch(contentLength >= 0)
 	r.frame(status, contentLength)
 	r.room()
 	p := appendStatus(r.p, status, reason)
@@ -222,7 +222,8 @@ func (r *responder) send() error {
 	}
 	var err error
 	if len(r.p) > 0 {
-		r.c.writeWithin(time.Now(), r.c.s.cfg.WriteTimeout)
+		r.c.sentAt = time.Now()
+		r.c.writeWithin(r.c.sentAt, r.c.s.cfg.WriteTimeout)
 		_, err = r.c.write(r.p)
 	}
 	r.drop()

@@ -21,6 +21,7 @@ type upstream struct {
 	sock
 	h         *host
 	made      time.Time
+	now       time.Time // when it was taken for the running call
 	idleSince time.Time // zero before the first use ended
 	connect   time.Duration
 
@@ -104,9 +105,8 @@ func (u *upstream) roundTrip(ctx context.Context, out *wire.Outgoing) (*wire.Inc
 		return nil, gaveUp(ctx, "send request")
 	}
 	if out.HeadTimeout > 0 {
-		now := time.Now()
-		u.readWithin(now, out.HeadTimeout)
-		u.writeWithin(now, out.HeadTimeout)
+		u.readWithin(u.now, out.HeadTimeout)
+		u.writeWithin(u.now, out.HeadTimeout)
 	} else {
 		u.readForever()
 		u.writeForever()

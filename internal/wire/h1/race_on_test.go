@@ -1,0 +1,5 @@
+//go:build linux && race
+
+package h1
+
+const raceEnabled = true
