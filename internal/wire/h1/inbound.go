@@ -53,6 +53,7 @@ type inbound struct {
 	eof     bool
 	closed  bool
 	failed  error
+	broken  bool          // failed says that nothing more can be read
 	idle    chan struct{} // closed by the running read when finish waits for it
 }
 
@@ -62,7 +63,7 @@ func (b *inbound) start(f *framing) {
 	defer b.mu.Unlock()
 	b.state, b.expect, b.piece = bodyNone, f.expect, nil
 	b.left.Store(0)
-	b.started, b.reading, b.eof, b.closed, b.failed, b.idle = false, false, false, false, nil, nil
+	b.started, b.reading, b.eof, b.closed, b.broken, b.failed, b.idle = false, false, false, false, false, nil, nil
 	switch {
 	case f.chunked:
 		b.state = bodyChunked
@@ -149,10 +150,11 @@ func (b *inbound) leave(err error) error {
 	switch {
 	case err == io.EOF:
 		b.eof, done = true, true
-	case err != nil && b.closed:
+	case err != nil && b.closed && isTimeout(err): // woken; the rest can still be read
 		b.failed = closedBody()
 		err = b.failed
 	case err != nil:
+		b.broken = true
 		b.failed = &wire.Error{Kind: readKind(err), Op: "read request body", Err: err}
 		err = b.failed
 	}
@@ -289,13 +291,16 @@ func (b *inbound) finish(abort bool) {
 		b.idle = running
 		b.wake()
 	}
-	drain := running == nil && !abort && b.failed == nil && (!b.expect || b.started) && b.left.Load() <= drainLimit
 	b.mu.Unlock()
 	if running != nil {
 		<-running
 		b.c.readBy = past()
-		return
 	}
+	// A reader that was woken has left the rest where it was. Not to read it
+	// would close a connection that the answer has not said to be closed.
+	b.mu.Lock()
+	drain := !abort && !b.eof && !b.broken && (!b.expect || b.started) && b.left.Load() <= drainLimit
+	b.mu.Unlock()
 	if drain {
 		b.drain()
 	}

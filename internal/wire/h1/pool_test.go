@@ -180,7 +180,7 @@ func TestIdleConnectionsThatEndedAreDropped(t *testing.T) {
 		eventually(t, name+" is seen", func() bool {
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			return h.idle[0].stale()
+			return h.idle[0].readable()
 		})
 		out := get(addr, "/")
 		out.Method = "POST" // which must not be sent twice

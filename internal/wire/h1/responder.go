@@ -94,7 +94,7 @@ func (r *responder) WriteHead(status int, reason string, h wire.Header, contentL
 		p = appendField(p, f)
 	}
 	if !dated {
-		p = append(p, r.c.s.clock.date(r.c.now)...)
+		p = append(p, r.c.s.clock.date(time.Now())...)
 	}
 	bodiless := status == 204 || status == 304
 	switch {

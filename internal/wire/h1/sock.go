@@ -3,6 +3,7 @@
 package h1
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -38,6 +39,7 @@ type sock struct {
 	writeFn func(fd uintptr) bool
 	askFn   func(fd uintptr) bool
 	asked   bool // by askFn
+	look    bool // askFn looks at the connection first
 
 	peekFn func(fd uintptr)
 	one    [1]byte
@@ -349,17 +351,20 @@ func (s *sock) writeNow(p []byte) (int, error) {
 }
 
 // ask sends p and waits for the first bytes of the answer, without trying to
-// read before some can be there. It returns what of p has left; how the read
+// read before some can be there. It fails with errStale, and sends nothing, when
+// a kept connection has ended or holds bytes that nobody asked for. It returns what of p has left; how the read
 // went is told by the next fill.
-func (s *sock) ask(p []byte) (int64, error) {
+func (s *sock) ask(p []byte, kept bool) (int64, error) {
 	s.release()
 	s.vec[0] = iovec(p)
 	s.out, s.sent, s.outErr, s.asked = s.vec[:1], 0, nil, false
-	s.n, s.err = 0, nil
+	s.n, s.err, s.look, s.peeked = 0, nil, kept, syscall.EAGAIN
 	_ = s.raw.Read(s.askFn)
 	rest := s.out
 	s.out, s.vec[0] = nil, syscall.Iovec{}
 	switch {
+	case s.peeked != syscall.EAGAIN:
+		return 0, errStale
 	case s.outErr != nil:
 		return s.sent, s.outErr
 	case len(rest) > 0: // the socket did not take it all
@@ -373,14 +378,22 @@ func (s *sock) ask(p []byte) (int64, error) {
 }
 
 // tryAsk writes first. The runtime was made ready to wait before this was
-// called, so that an answer which comes at once is not missed.
+// called, so that an answer which comes at once is not missed, and no end of the
+// connection either.
 func (s *sock) tryAsk(fd uintptr) bool {
 	if s.asked {
 		return s.tryRead(fd)
 	}
 	s.asked, s.wait = true, false
+	if s.look {
+		if s.peek(fd); s.peeked != syscall.EAGAIN {
+			return true
+		}
+	}
 	return s.tryWrite(fd) && (len(s.out) > 0 || s.outErr != nil)
 }
+
+var errStale = errors.New("the kept connection has ended or holds bytes nobody asked for")
 
 func iovec(p []byte) syscall.Iovec {
 	return syscall.Iovec{Base: unsafe.SliceData(p), Len: uint64(len(p))}

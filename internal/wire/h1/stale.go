@@ -15,7 +15,7 @@ const ticketTime = 2 * time.Millisecond
 // holds bytes that nobody asked for.
 func (u *upstream) stale() bool {
 	if u.raw != nil {
-		return u.readable()
+		return false // ask looks, at the last moment
 	}
 	// On TLS bytes can lie in the socket, where they may be a session ticket
 	// that the backend sent late, and in records that were read ahead.

@@ -83,7 +83,12 @@ func (t *Transport) RoundTrip(ctx context.Context, out *wire.Outgoing) (*wire.In
 		if !errors.As(err, &dead) {
 			return nil, err
 		}
-		if attempt > 0 || !dead.again(out) || ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
+			return nil, gaveUp(ctx, "send request")
+		case dead.stale: // as if it had not been kept
+			attempt--
+		case attempt > 0 || !dead.again(out):
 			return nil, dead.err
 		}
 	}

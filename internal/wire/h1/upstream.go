@@ -36,6 +36,8 @@ type upstream struct {
 type deadError struct {
 	err  error
 	sent bool // the request, or a part of it, may have reached the backend
+	// stale: it was found dead before anything was tried.
+	stale bool
 }
 
 func (e *deadError) Error() string { return e.err.Error() }
@@ -114,7 +116,7 @@ func (u *upstream) roundTrip(ctx context.Context, out *wire.Outgoing) (*wire.Inc
 	if u.aborted.Load() { // it came before the deadlines, which have undone it
 		return nil, u.failed(out, net.ErrClosed, reused, false)
 	}
-	sent, err := u.send(out)
+	sent, err := u.send(out, reused)
 	if err == nil {
 		var a *answer
 		if a, err = u.head(out); err == nil {
@@ -144,6 +146,9 @@ func (u *upstream) failed(out *wire.Outgoing, err error, reused, sent bool) erro
 	if ctx.Err() != nil {
 		return gaveUp(ctx, "round trip")
 	}
+	if err == errStale {
+		return &deadError{err: &wire.Error{Kind: wire.KindAborted, Op: "send request", Err: err}, stale: true}
+	}
 	var known *wire.Error
 	if !errors.As(err, &known) {
 		known = &wire.Error{Kind: readKind(err), Op: "round trip", Err: err}
@@ -159,12 +164,17 @@ func (u *upstream) failed(out *wire.Outgoing, err error, reused, sent bool) erro
 
 // send writes the request. sent tells, after an error, whether a part of it
 // may have left.
-func (u *upstream) send(out *wire.Outgoing) (sent bool, err error) {
+func (u *upstream) send(out *wire.Outgoing, kept bool) (sent bool, err error) {
 	b := u.pool.get(class4K)
 	defer u.pool.put(b)
 	p := appendRequest(b.b[:0], out)
 	var n int64
+	small := out.Body == nil && len(p)+len(out.Bytes) <= cap(p)
 	switch {
+	case small && u.raw != nil:
+		n, err = u.ask(append(p, out.Bytes...), kept)
+	case kept && u.readable():
+		return false, errStale
 	case out.Body != nil && out.ContentLength != 0:
 		if n, err = u.write(p); err != nil {
 			return n > 0, err
@@ -172,9 +182,7 @@ func (u *upstream) send(out *wire.Outgoing) (sent bool, err error) {
 		u.writeForever() // the time for the head bounds the body too, by closing
 		u.pump = startPump(u, out.Body, out.ContentLength)
 		return true, nil
-	case len(p)+len(out.Bytes) <= cap(p) && u.raw != nil:
-		n, err = u.ask(append(p, out.Bytes...))
-	case len(p)+len(out.Bytes) <= cap(p):
+	case small:
 		n, err = u.write(append(p, out.Bytes...))
 	case len(out.Bytes) <= maxDirect:
 		n, err = u.write(p, out.Bytes)
