@@ -96,6 +96,11 @@ func (t *Tap) between(p []byte) []byte {
 		t.phase = wantObject
 		return p[1:]
 	case c == '{' && t.phase == wantObject:
+		// Nearly always the whole object is here.
+		if n, ok := t.decode(p); ok && n <= maxObject {
+			t.phase = searching
+			return p[n:]
+		}
 		t.phase, t.depth, t.quoted, t.escaped, t.tooLong = inObject, 0, false, false, false
 		t.object = t.object[:0]
 		return p
@@ -124,7 +129,7 @@ func (t *Tap) collect(p []byte) []byte {
 			t.take(p[:i+1])
 			t.phase = searching
 			if !t.tooLong {
-				t.decode(t.object)
+				_, _ = t.decode(t.object)
 			}
 			return p[i+1:]
 		}
@@ -142,7 +147,8 @@ func (t *Tap) take(p []byte) {
 // decode takes the counts from the text of a usage object. It knows the names
 // of OpenAI's chat completions and responses, which Azure OpenAI and Databricks
 // use too, and of Anthropic's messages.
-func (t *Tap) decode(object []byte) {
+// It returns the length of the object, and whether it is one.
+func (t *Tap) decode(object []byte) (int, bool) {
 	var c Counts
 	r := reader{p: object}
 	ok := r.members(func(name []byte) bool {
@@ -160,13 +166,16 @@ func (t *Tap) decode(object []byte) {
 		}
 		return r.skip()
 	})
-	if !ok || c == (Counts{}) {
-		return // not JSON, or another API's usage
+	if !ok {
+		return 0, false
 	}
-	if c.Total == 0 {
-		c.Total = c.Prompt + c.Completion
+	if c != (Counts{}) { // or it is another API's usage
+		if c.Total == 0 {
+			c.Total = c.Prompt + c.Completion
+		}
+		t.counts, t.found = c, true
 	}
-	t.counts, t.found = c, true
+	return r.i, true
 }
 
 // Counts returns what the answer reported; false when it has not.

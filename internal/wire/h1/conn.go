@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -106,6 +107,9 @@ func (c *conn) readHead() (string, bool) {
 		}
 		c.sentAt = time.Time{}
 		c.readWithin(now, wait)
+		// Others that are ready go first. Under load the next request is here
+		// when they have had their turn, and need not be waited for.
+		runtime.Gosched()
 		// killIdle may have come before the deadline, which has undone it.
 		if c.isClosed() || c.fill() != nil {
 			return "", false
