@@ -36,7 +36,7 @@ func (c *call) end() {
 	clear(c.outHeader) // it held credentials
 	g := c.g
 	c.usage.Reset()
-	*c = call{Exchange: c.Exchange, outHeader: c.outHeader[:0], usage: c.usage}
+	*c = call{Exchange: c.Exchange, outHeader: c.outHeader[:0], usage: c.usage, peer: c.peer, peerName: c.peerName}
 	g.pool.Put(c)
 	g.inFlight.Add(-1)
 }

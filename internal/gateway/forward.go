@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -104,7 +103,7 @@ func (c *call) outgoing(o exchange.ForwardOptions) (*wire.Outgoing, *exchange.Fa
 		}
 		h = append(h, f)
 	}
-	h.Add("X-Forwarded-For", forwardedFor(x.Request.Header, x.In.Remote.Addr().Unmap()))
+	h.Add("X-Forwarded-For", forwardedFor(x.Request.Header, c.peerText()))
 	if !x.Span.IsZero() {
 		h.Set("traceparent", x.TraceParent)
 	}
@@ -132,11 +131,20 @@ func (c *call) outgoing(o exchange.ForwardOptions) (*wire.Outgoing, *exchange.Fa
 
 // forwardedFor is the client's list with the immediate peer appended, as each
 // gateway of a chain does.
-func forwardedFor(h wire.Header, peer netip.Addr) string {
+func forwardedFor(h wire.Header, peer string) string {
 	if prior := h.Joined("X-Forwarded-For"); prior != "" {
-		return prior + ", " + peer.String()
+		return prior + ", " + peer
 	}
-	return peer.String()
+	return peer
+}
+
+// peerText is the address of the immediate peer. It is often that of the call
+// before, behind a proxy nearly always, so the text is kept.
+func (c *call) peerText() string {
+	if peer := c.In.Remote.Addr().Unmap(); peer != c.peer || c.peerName == "" {
+		c.peer, c.peerName = peer, peer.String()
+	}
+	return c.peerName
 }
 
 // credentials adds what the backend entity is called with. It replaces what

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"sallyport/internal/ai/usage"
@@ -34,7 +35,9 @@ type call struct {
 	out         wire.Outgoing // the message to the backend
 	metering    bool          // the answer may tell its usage
 	usage       usage.Tap
-	stopLate    func()      // ends a backend call that outlives its client
+	stopLate    func() // ends a backend call that outlives its client
+	peer        netip.Addr
+	peerName    string      // peer as text; outlives the call
 	outHeader   wire.Header // memory of its header
 	socket      *socket     // of a WebSocket API, once the request is known to be a handshake
 }
