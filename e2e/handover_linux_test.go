@@ -259,7 +259,8 @@ func TestHandOverThatFails(t *testing.T) {
 	_ = syscall.Kill(pid, syscall.SIGUSR2)
 	var child int
 	eventually(t, "a child", func() error {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+		var err error
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 		for task := range threads(pid) {
 			more, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, task))
 			b = append(b, more...)

@@ -72,13 +72,13 @@ func (t *Tap) search(p []byte) []byte {
 		}
 	}
 	for i, c := range p {
-		switch {
-		case c == key[t.matched]:
+		switch c {
+		case key[t.matched]:
 			if t.matched++; t.matched == len(key) {
 				t.matched, t.phase = 0, wantColon
 				return p[i+1:]
 			}
-		case c == '"':
+		case '"':
 			t.matched = 1
 		default:
 			t.matched = 0

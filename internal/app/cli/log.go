@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"time"
 
@@ -22,7 +21,7 @@ type processLog struct {
 // openLog opens the file, "" for standard error.
 func openLog(e *env, file string, m *telemetry.Metrics) (*processLog, error) {
 	l := &processLog{}
-	sink := io.Writer(e.stderr)
+	sink := e.stderr
 	if file != "" {
 		var err error
 		if l.file, err = telemetry.OpenLogFile(file); err != nil {

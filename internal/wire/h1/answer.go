@@ -118,7 +118,7 @@ func (u *upstream) accept(a *answer) (*wire.Incoming, error) {
 		return a.switched(u)
 	}
 	if a.state == bodyNone {
-		a.done(io.EOF)
+		_ = a.done(io.EOF) // which is what its reader will be told
 	}
 	return &a.Incoming, nil
 }

@@ -122,7 +122,7 @@ func (c *chunked) mark(b byte) error {
 }
 
 func (c *chunked) size(b byte) error {
-	d := int64(0)
+	var d int64
 	switch {
 	case '0' <= b && b <= '9':
 		d = int64(b - '0')
@@ -175,6 +175,3 @@ func (c *chunked) trailers(src []byte) (int, error) {
 	c.state, c.trailer = chunkDone, nil
 	return n - had, nil
 }
-
-// reset makes c ready for another body.
-func (c *chunked) reset() { *c = chunked{} }

@@ -102,8 +102,7 @@ func (h *host) await(ctx context.Context, turn chan *upstream) (*upstream, error
 }
 
 func (h *host) accept(ctx context.Context, u *upstream) (*upstream, error) {
-	switch {
-	case u == nil: // a place, not a connection
+	if u == nil { // a place, not a connection
 		return h.dial(ctx)
 	}
 	if u.now = time.Now(); u.usable() {

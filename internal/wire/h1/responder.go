@@ -117,7 +117,8 @@ func (r *responder) WriteHead(status int, reason string, h wire.Header, contentL
 	case r.old:
 		p = append(p, "Connection: keep-alive\r\n"...)
 	}
-	r.p = append(p, "\r\n"...)
+	p = append(p, "\r\n"...)
+	r.p = p
 	return nil
 }
 
@@ -345,7 +346,8 @@ func (r *responder) Upgrade(h wire.Header) (wire.Stream, error) {
 			p = appendField(p, f)
 		}
 	}
-	r.p = append(p, "Connection: Upgrade\r\n\r\n"...)
+	p = append(p, "Connection: Upgrade\r\n\r\n"...)
+	r.p = p
 	if err := r.send(); err != nil {
 		return nil, err
 	}

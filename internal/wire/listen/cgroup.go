@@ -35,7 +35,7 @@ func cgroupMemory(root fs.FS) int64 {
 		if len(f) != 3 {
 			continue
 		}
-		base, file := "", ""
+		var base, file string
 		switch {
 		case f[0] == "0" && f[1] == "":
 			base, file = cgroupV2, "memory.max"
