@@ -123,6 +123,13 @@ func TestFilesOfOtherProgramsAreFilled(t *testing.T) {
 }
 
 func TestTheConfigurationIsClean(t *testing.T) {
+	// Variables of the surroundings would be taken for settings, and warned of.
+	for _, v := range os.Environ() {
+		if name, value, _ := strings.Cut(v, "="); strings.HasPrefix(name, "SALLYPORT_") {
+			t.Setenv(name, value) // restores it afterwards
+			_ = os.Unsetenv(name)
+		}
+	}
 	var out, errs bytes.Buffer
 	code := cli.Run(context.Background(), []string{"validate", filepath.Join("..", "config", "sallyport.yaml")}, strings.NewReader(""), &out, &errs)
 	if code != 0 || !strings.Contains(out.String(), "0 error(s), 0 warning(s)") {
