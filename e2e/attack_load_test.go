@@ -316,7 +316,9 @@ func TestAttackEndlessChunkedBody(t *testing.T) {
 				_ = conn.Close()
 			}
 		}
-		if grown := f.node.memory(t) - before; grown > grownLimit() {
+		// A body of unknown length that is held grows by doubling up to its limit,
+		// twice here, and what it grew out of is garbage for a while.
+		if grown := f.node.memory(t) - before; grown > 3*grownLimit() {
 			t.Errorf("the process has grown by %d MB", grown>>20)
 		}
 		f.plain(t, client(t, ""))
